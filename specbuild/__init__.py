@@ -1,0 +1,20 @@
+"""make for a `tasks.md`, with git history as its only state: what plugin authors import.
+
+from specbuild import hookimpl, Job, Succeeded, Failed
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from specbuild.hookspecs import Executor, Failed, Job, Succeeded, Task, hookimpl
+
+__version__ = "0.1.0"
+__all__ = ["Executor", "Failed", "Job", "Succeeded", "Task", "__version__", "hookimpl"]
+
+
+def __getattr__(name: str) -> Any:  # imported late: the command starts through this module, too
+    if name in __all__:
+        from specbuild import hookspecs  # noqa: PLC0415
+
+        return getattr(hookspecs, name)
+    raise AttributeError(f"module 'specbuild' has no attribute {name!r}")

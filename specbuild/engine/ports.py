@@ -1,0 +1,208 @@
+"""Every effect that the engine asks for, on one page; each port has a real and an in-memory form."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from specbuild.engine.checkpoint import Recorded
+from specbuild.engine.events import Event
+from specbuild.engine.task import Isolation, Oid, RepoPath, Task
+
+
+class Entry(NamedTuple):
+    """A file as git sees it: mode 0o100644, 0o100755, 0o120000 (symlink) or 0o160000 (submodule)."""
+
+    mode: int
+    oid: Oid
+
+
+class Snapshot(Protocol):
+    """One state of the tree as paths and blob ids: a commit's, or the working tree's."""
+
+    working: bool
+    """Whether this is the working tree; if so `entry` and `below` also see untracked files."""
+
+    def entry(self, path: RepoPath) -> Entry | None:
+        """The file, symlink or submodule at `path`; None: nothing there, or a folder.
+
+        In the working tree an ignored file is seen if it is asked for by its name.
+        """
+
+    def below(self, folder: RepoPath) -> Mapping[RepoPath, Entry]:
+        """All entries below `folder` (ends with `/`; `""`: the whole tree) that git does not ignore."""
+
+    def glob(self, pattern: str) -> Sequence[RepoPath]:
+        """Paths that match, sorted, ignored ones left out. `*` `?` `[…]` stop at `/`, `**` does not."""
+
+    def named(self, last: str) -> Sequence[RepoPath]:
+        """Tracked paths whose last component is `last`, sorted."""
+
+    def tracked(self, path: RepoPath) -> Entry | None:
+        """As `entry`, in the commit that this snapshot stands on (HEAD's, for the working tree)."""
+
+    def tracked_below(self, folder: RepoPath) -> bool:
+        """Whether that commit has anything below `folder`."""
+
+    def read(self, path: RepoPath) -> bytes | None:
+        """The content of the file at `path` as git would store it; None: nothing there."""
+
+    def ignored(self, path: RepoPath) -> bool:
+        """Whether git ignores `path`; False for what is tracked, and where there is no working tree."""
+
+
+class History(Protocol):
+    """Checkpoints reachable from one commit."""
+
+    tip: Oid | None
+
+    def checkpoints(self) -> Sequence[Recorded]:
+        """All of them, undone ones included, newest first: topologically, then by time."""
+
+    def supersedes(self, newer: Recorded, older: Recorded) -> bool:
+        """Whether `older`'s commit is an ancestor of `newer`'s (false on two sides of a merge)."""
+
+    def snapshot(self, commit: Oid) -> Snapshot:
+        """The tree of a commit."""
+
+    def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
+        """Checkpoints that only other refs (patterns such as `refs/heads/*`) reach, not undone there."""
+
+    def anywhere(self, path: RepoPath, result: str) -> bool:
+        """Whether a checkpoint reachable from any ref or reflog records this result of this path."""
+
+
+class Sandbox(Protocol):
+    """Where one task runs: its start state is laid out, and what it leaves is taken or undone."""
+
+    folder: str
+    """Absolute path of the folder to work in."""
+
+    def reset(self) -> None:
+        """Lays out the start state again, for the next attempt."""
+
+    def result(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry]:
+        """What stands at the paths, folders expanded to what git does not ignore; blobs are stored."""
+
+    def changed(self) -> Mapping[RepoPath, Entry | None]:
+        """All that differs from the start state and git does not ignore (None: deleted); blobs stored.
+
+        Costs a look at the whole tree: only where `writes` is `any`, or a name is still unresolved.
+        """
+
+    def undo(self) -> None:
+        """Leaves everything as it was before the task."""
+
+    def accept(self) -> None:
+        """The result was recorded: nothing is undone any more."""
+
+
+class Workspaces(Protocol):
+    """Makes sandboxes."""
+
+    def open(
+        self,
+        task: Task,
+        *,
+        start: Mapping[RepoPath, Entry | None],
+        owned: Sequence[RepoPath],
+        isolation: Isolation,
+        visible: Sequence[RepoPath] | None,
+    ) -> AbstractContextManager[Sandbox]:
+        """A sandbox whose tree is HEAD's with `start` laid over it (None: absent).
+
+        `owned`: target paths, restored on `undo`; a folder is owned whole. `visible`: with `strict`, all
+        that may be seen. Leaving the context without `accept` undoes.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One commit to be made. A path not named stays as in its parent."""
+
+    message: str
+    changes: Mapping[RepoPath, Entry | None]  # None: removed
+    edited: bool = False  # these bytes are the person's own edits, already in the working tree
+    in_place: bool = True  # the working tree already has these bytes
+
+
+class Committer(Protocol):
+    """Makes results visible: blobs, trees, commits, one ref update."""
+
+    def head(self) -> Oid | None:
+        """The commit of the run's branch now; None: unborn."""
+
+    def store(self, data: bytes) -> Oid:
+        """Writes a blob."""
+
+    def commit(self, records: Sequence[Record], *, onto: Oid | None) -> Sequence[Oid]:
+        """A chain of commits, one per record, made visible by one compare-and-swap of the branch from `onto`.
+
+        Index and working tree follow for the changed paths. Durable on return.
+        Raises Moved where the branch is not at `onto` any more: nothing happened then.
+        """
+
+    def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
+        """Commits a tree under `refs/specbuild/<kind>/…` (kind: `saved` or `failed`) and returns the ref."""
+
+
+class Moved(Exception):  # noqa: N818  (a state of the world, not a mistake)
+    """The branch is no longer where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed."""
+
+    attempt: int
+    message: str
+    output: str  # the end of what it printed
+    exit_code: int | None = None  # negative: the signal that killed it
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of one task, as the engine hands it to an executor."""
+
+    task: Task
+    recipe: str | None  # with placeholders filled in
+    verify: str | None
+    folder: str
+    attempt: int  # from 1
+    failures: tuple[Failure, ...]
+    environment: Mapping[str, str]
+    values: Mapping[str, Any] = field(default_factory=dict)  # of the placeholders
+
+
+class Executors(Protocol):
+    """Runs attempts. An implementation times out, captures output and never raises for a recipe's fault."""
+
+    def run(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> "Failure | Ran": ...
+
+    def verify(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> "Failure | Ran":
+        """Runs the task's `verify` command in the same folder."""
+
+
+class Ran(NamedTuple):
+    """An attempt whose executor was content."""
+
+    message: str = ""
+    usage: Mapping[str, Any] = {}
+
+
+class Clock(Protocol):
+    """Time, so that tests have none."""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+Reporter = Callable[[Event], None]
+"""Whoever wants to know what happens; it must not raise and cannot change anything."""
