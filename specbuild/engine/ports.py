@@ -7,14 +7,24 @@ from typing import Any, NamedTuple, Protocol
 
 from specbuild.engine.checkpoint import Recorded
 from specbuild.engine.events import Event
-from specbuild.engine.task import Isolation, Oid, RepoPath, Task
+from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task
 
-
-class Entry(NamedTuple):
-    """A file as git sees it: mode 0o100644, 0o100755, 0o120000 (symlink) or 0o160000 (submodule)."""
-
-    mode: int
-    oid: Oid
+__all__ = [
+    "Attempt",
+    "Clock",
+    "Committer",
+    "Entry",
+    "Executors",
+    "Failure",
+    "History",
+    "Moved",
+    "Ran",
+    "Record",
+    "Reporter",
+    "Sandbox",
+    "Snapshot",
+    "Workspaces",
+]
 
 
 class Snapshot(Protocol):

@@ -11,6 +11,14 @@ A directory ends with `/`. Bytes that are not UTF-8 are surrogate-escaped (as `o
 Oid: TypeAlias = str
 """A git object id, 40 hex digits."""
 
+
+class Entry(NamedTuple):
+    """A file as git sees it: mode 0o100644, 0o100755, 0o120000 (symlink) or 0o160000 (submodule)."""
+
+    mode: int
+    oid: Oid
+
+
 OnEdit = Literal["rebuild", "keep"]
 Writes = Literal["declared", "any"]
 Isolation = Literal["none", "worktree", "strict"]
