@@ -1,0 +1,389 @@
+"""The repository: found, guarded against what would go wrong, and open to single steps of the git command."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import pygit2
+
+from specbuild.engine.task import Oid
+from specbuild.errors import RepositoryError
+from specbuild.git import environment
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from specbuild.git.index import Index
+
+STATE_FOLDER = "specbuild"
+
+
+class Ident(NamedTuple):
+    """One of git's identities; `time` (seconds since 1970) and `offset` (minutes) are those of now."""
+
+    name: str
+    email: str
+    time: int
+    offset: int
+
+
+class Identity(NamedTuple):
+    author: Ident
+    committer: Ident
+
+
+class GitFailed(RepositoryError):  # noqa: N818  (says what happened, as `Moved` does)
+    """A git command ended with an error."""
+
+    def __init__(self, args: Sequence[str], code: int, stderr: bytes) -> None:
+        text = stderr.decode("utf-8", "replace").strip()
+        super().__init__(f"`git {' '.join(args[:2])}` failed ({code}): {text or 'it said nothing'}")
+        self.code = code
+        self.stderr = text
+
+
+class Repository:
+    """A git repository as it is on disk now; holds no state that a command of git's could make wrong."""
+
+    def __init__(self, raw: pygit2.Repository) -> None:
+        self.raw = raw
+        self.git_dir = raw.path.rstrip("/")
+        self.common_dir = _common_dir(self.git_dir)
+        self.is_bare = raw.workdir is None
+        self._index: Index | None = None
+        self._environment: dict[str, str] = {}
+
+    @staticmethod
+    def open(start: str) -> "Repository":
+        """The repository that `start` lies in. GIT_DIR is ignored: in hooks it may name some other one."""
+        _refuse_platform(os.name)
+        found = _discover(os.path.abspath(start))
+        _allow_partial_clones()
+        try:
+            raw = pygit2.Repository(found)
+        except (pygit2.GitError, KeyError, OSError) as error:
+            raise _cannot_open(found, str(error)) from error
+        _use_global_config(raw)
+        repository = Repository(raw)
+        repository._enter_quarantine()
+        return repository
+
+    # Places
+
+    @property
+    def top(self) -> str:
+        """The absolute path of the working tree, without a final `/`."""
+        if self.raw.workdir is None:
+            raise RepositoryError(
+                "this repository is bare: it has no working tree",
+                where=self.git_dir,
+                hint="judge a commit instead (`specbuild status --at main`), or build in a clone",
+            )
+        return self.raw.workdir.rstrip("/") or "/"
+
+    @property
+    def state_dir(self) -> str:
+        """Where caches, logs and the journal of this worktree are kept; made by whoever writes there."""
+        return os.path.join(self.git_dir, STATE_FOLDER)
+
+    @property
+    def common_state_dir(self) -> str:
+        """As `state_dir`, for what all worktrees share."""
+        return os.path.join(self.common_dir, STATE_FOLDER)
+
+    def absolute(self, path: str) -> str:
+        """Where a repository path stands on disk."""
+        return os.path.join(self.top, path)
+
+    # Refs
+
+    @property
+    def head_ref(self) -> str | None:
+        """The full name of the ref that HEAD names, born or not; None: HEAD is detached."""
+        target = self.raw.lookup_reference("HEAD").target
+        return target if isinstance(target, str) else None
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that HEAD names, without `refs/heads/`; None: HEAD is detached."""
+        ref = self.head_ref
+        return None if ref is None else ref.removeprefix("refs/heads/")
+
+    @property
+    def head(self) -> Oid | None:
+        """HEAD's commit; None: the branch is unborn."""
+        try:
+            return str(self.raw.lookup_reference("HEAD").resolve().target)
+        except KeyError:
+            return None
+
+    @property
+    def is_shallow(self) -> bool:
+        return self.raw.is_shallow
+
+    def resolve(self, revision: str) -> Oid:
+        """The commit that a person names."""
+        command = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+        try:
+            return self.git(command).decode().strip()
+        except GitFailed as error:
+            raise RepositoryError(f"there is no commit {revision!r}", hint=self._nearest(revision)) from error
+
+    def _nearest(self, revision: str) -> str:
+        import difflib  # noqa: PLC0415  (only for this message)
+
+        kinds = ["refs/heads", "refs/tags", "refs/remotes"]
+        names = self.git(["for-each-ref", "--format=%(refname:short)", *kinds])
+        near = difflib.get_close_matches(revision, names.decode("utf-8", "replace").splitlines(), 1, 0.5)
+        return f"the nearest name is {near[0]!r}" if near else "`git log --all` lists the commits"
+
+    # Configuration
+
+    @cached_property
+    def _config(self) -> Mapping[str, str | None]:
+        """Every setting as the git command sees it, GIT_CONFIG_COUNT and includes too; the last one wins."""
+        settings: dict[str, str | None] = {}
+        for item in self.git(["config", "--list", "-z"]).split(b"\0"):
+            name, newline, value = item.decode("utf-8", "surrogateescape").partition("\n")
+            settings[name] = value if newline else None
+        return settings
+
+    def config_get(self, name: str) -> str | None:
+        """The value of a setting (section and key in lower case); None: not set."""
+        return self._config.get(name)
+
+    def config_bool(self, name: str, *, default: bool) -> bool:
+        if name not in self._config:
+            return default
+        value = self._config[name]
+        if value is None or value.lower() in {"true", "yes", "on"}:
+            return True
+        if value.lower() in {"false", "no", "off", ""}:
+            return False
+        return value.lstrip("+-").isdecimal() and int(value) != 0
+
+    def forget_config(self) -> None:
+        """The settings were changed: the next question reads them anew."""
+        self.__dict__.pop("_config", None)
+
+    def identity(self) -> Identity:
+        """Who commits: configuration and GIT_AUTHOR_*, GIT_COMMITTER_*, as `git commit` reads them."""
+        return Identity(self._ident("GIT_AUTHOR_IDENT"), self._ident("GIT_COMMITTER_IDENT"))
+
+    def _ident(self, variable: str) -> Ident:
+        try:
+            text = self.git(["var", variable]).decode("utf-8", "surrogateescape").strip()
+        except GitFailed as error:
+            raise RepositoryError(
+                "git does not know who commits",
+                hint="run `git config user.name NAME` and `git config user.email you@example.com`",
+            ) from error
+        name, _, rest = text.partition(" <")
+        email, _, when = rest.rpartition("> ")
+        seconds, _, zone = when.partition(" ")
+        sign = -1 if zone.startswith("-") else 1
+        return Ident(name, email, int(seconds), sign * (int(zone[1:3]) * 60 + int(zone[3:5])))
+
+    # Guards
+
+    def index(self) -> "Index":
+        """The index as it is now; a split or sparse one is an error."""
+        from specbuild.git import index  # noqa: PLC0415  (a commit can be judged without)
+
+        path = os.path.join(self.git_dir, "index")
+        if self._index is None or self._index.identity != index.identity_of(path):
+            self._index = index.read(path)
+        return self._index
+
+    def guard_build(self) -> None:
+        """Raises where a commit must not be made now. Bisecting is fine."""
+        _ = self.top
+        for name, (what, hint) in _IN_PROGRESS.items():
+            if os.path.exists(os.path.join(self.git_dir, name)):
+                raise RepositoryError(f"{what} is in progress", where=self.top, hint=hint)
+        unmerged = self.index().unmerged
+        if unmerged:
+            raise RepositoryError(
+                f"{len(unmerged)} files have unresolved conflicts, {min(unmerged)} among them",
+                where=self.top,
+                hint="resolve them and `git add` them, or `git restore --staged --worktree` them",
+            )
+
+    # Objects
+
+    def read(self, oid: Oid) -> bytes:
+        """The content of an object; in a partial clone git fetches what is missing."""
+        try:
+            return self.raw.read(oid)[1]
+        except (KeyError, pygit2.GitError) as error:
+            try:
+                kind = self.git(["cat-file", "-t", oid]).decode().strip()
+                return self.git(["cat-file", kind, oid])
+            except GitFailed as failure:
+                raise RepositoryError(
+                    f"object {oid} cannot be read: {failure.stderr}",
+                    where=self.git_dir,
+                    hint="`git fsck` says what is missing; `git fetch --refetch` may bring it back",
+                ) from error
+
+    # The git command
+
+    def git(
+        self,
+        args: Sequence[str],
+        *,
+        input: bytes | None = None,  # noqa: A002  (subprocess' word)
+        env: Mapping[str, str] | None = None,
+        ok: Sequence[int] = (0,),
+    ) -> bytes:
+        """What a git command prints. `env` is added to the cleaned environment, GIT_INDEX_FILE too if meant.
+
+        Raises GitFailed where it ends with another code than `ok` lists.
+        """
+        import subprocess  # noqa: PLC0415  (12 ms that a clean judgement of a commit can do without)
+
+        try:
+            done = subprocess.run(
+                ["git", *args],
+                cwd=self._cwd,
+                env=environment.clean({**self._environment, **(env or {})}),
+                input=input,
+                stdin=subprocess.DEVNULL if input is None else None,
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise _no_git() from error
+        if done.returncode not in ok:
+            raise GitFailed(args, done.returncode, done.stderr)
+        return done.stdout
+
+    def spawn(
+        self, args: Sequence[str], *, talks: bool = False, env: Mapping[str, str] | None = None
+    ) -> "subprocess.Popen[bytes]":
+        """A git command whose output is read while it runs; `talks`: it is written to as well."""
+        import subprocess  # noqa: PLC0415  (as above)
+
+        try:
+            return subprocess.Popen(
+                ["git", *args],
+                cwd=self._cwd,
+                env=environment.clean({**self._environment, **(env or {})}),
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except FileNotFoundError as error:
+            raise _no_git() from error
+
+    @property
+    def _cwd(self) -> str:
+        return self.git_dir if self.is_bare else self.top
+
+    def _enter_quarantine(self) -> None:
+        """In pre-receive the pushed objects stand in a folder of their own until the push is accepted."""
+        folder = os.environ.get("GIT_QUARANTINE_PATH")
+        objects = os.path.join(os.path.realpath(self.common_dir), "objects", "")
+        if folder and os.path.realpath(folder).startswith(objects):
+            self.raw.odb.add_disk_alternate(folder)
+            names = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
+            self._environment = {name: os.environ[name] for name in names if name in os.environ}
+
+
+_IN_PROGRESS = {
+    "MERGE_HEAD": ("a merge", "finish it with `git merge --continue` or drop it with `git merge --abort`"),
+    "rebase-merge": (
+        "a rebase",
+        "finish it with `git rebase --continue` or drop it with `git rebase --abort`",
+    ),
+    "rebase-apply": (
+        "a rebase or `git am`",
+        "finish it with `git rebase --continue` (`git am --continue`) or drop it with `--abort`",
+    ),
+    "CHERRY_PICK_HEAD": (
+        "a cherry-pick",
+        "finish it with `git cherry-pick --continue` or drop it with `git cherry-pick --abort`",
+    ),
+    "REVERT_HEAD": (
+        "a revert",
+        "finish it with `git revert --continue` or drop it with `git revert --abort`",
+    ),
+    "sequencer": (
+        "a cherry-pick or revert of several commits",
+        "finish it with `git cherry-pick --continue` (`git revert --continue`) or drop it with `--abort`",
+    ),
+}
+
+
+def _refuse_platform(name: str) -> None:
+    if name == "nt":
+        raise RepositoryError(
+            "native Windows is not supported",
+            hint="run specbuild inside WSL, in a clone on its own file system",
+        )
+
+
+def _discover(start: str) -> str:
+    ceilings = os.environ.get("GIT_CEILING_DIRECTORIES", "")
+    try:
+        found = pygit2.discover_repository(start, False, ceilings)
+    except (pygit2.GitError, KeyError, OSError) as error:
+        raise _cannot_open(start, str(error)) from error
+    if found is None:
+        raise RepositoryError(
+            "there is no git repository here or above",
+            where=start,
+            hint="change to a folder of one, or make one with `git init`",
+        )
+    return found
+
+
+def _common_dir(git_dir: str) -> str:
+    try:
+        with open(os.path.join(git_dir, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
+            return os.path.normpath(os.path.join(git_dir, file.read().rstrip("\n")))
+    except FileNotFoundError:
+        return git_dir
+
+
+def _allow_partial_clones() -> None:
+    """libgit2 refuses the extension by default; what is missing is fetched by git (`Repository.read`)."""
+    pygit2.option(pygit2.enums.Option.SET_EXTENSIONS, ["partialclone"], 1)
+
+
+def _use_global_config(raw: pygit2.Repository) -> None:
+    """libgit2 reads ~/.gitconfig whatever GIT_CONFIG_GLOBAL says: blobs would get other line endings."""
+    path = os.environ.get("GIT_CONFIG_GLOBAL")
+    if path and os.path.isfile(path):
+        raw.config.add_file(path, pygit2.enums.ConfigLevel.GLOBAL, 1)
+
+
+def _cannot_open(path: str, reason: str) -> RepositoryError:
+    """Why libgit2 could not open it, told as what a person can do about it."""
+    if "not owned by" in reason:
+        folder = os.path.dirname(path.rstrip("/")) if path.rstrip("/").endswith("/.git") else path.rstrip("/")
+        return RepositoryError(
+            "the repository belongs to another user, so git does not trust it",
+            where=folder,
+            hint=f"if you do, run `git config --global --add safe.directory {folder}`",
+        )
+    if "object format" in reason:
+        return RepositoryError(
+            "the repository has SHA-256 object ids (extensions.objectFormat), which specbuild cannot read",
+            where=path,
+            hint="use a clone with SHA-1 ids (`git init --object-format=sha1`)",
+        )
+    if "refstorage" in reason.lower() or os.path.isdir(os.path.join(path, "reftable")):
+        return RepositoryError(
+            "the repository keeps its refs as reftable (extensions.refStorage), which specbuild cannot read",
+            where=path,
+            hint="run `git refs migrate --ref-format=files`",
+        )
+    return RepositoryError(
+        f"the repository cannot be opened: {reason}", where=path, hint="`git status` there may say more"
+    )
+
+
+def _no_git() -> RepositoryError:
+    return RepositoryError("the command `git` was not found on PATH", hint="install git 2.34 or later")
