@@ -56,7 +56,10 @@ def _unquote(text: str) -> str:
 
 
 def format_line(checkpoint: Checkpoint) -> str:
-    """The whole line, without a newline; plain ASCII whatever names and paths hold."""
+    """The whole line, without a newline; plain ASCII whatever names and paths hold.
+
+    Paths keep the order in which the text names them: `{target}` is the first.
+    """
     name = f"{_quote(checkpoint.name.file)}#{_quote(checkpoint.name.id)}"
     words = [
         "v1",
@@ -67,8 +70,8 @@ def format_line(checkpoint: Checkpoint) -> str:
         _quote(checkpoint.executor),
         name,
     ]
-    words += [f"t:{_quote(path)}={result}" for path, result in sorted(checkpoint.targets.items())]
-    words += [f"r:{_quote(path)}" for path in sorted(checkpoint.reads)]
+    words += [f"t:{_quote(path)}={result}" for path, result in checkpoint.targets.items()]
+    words += [f"r:{_quote(path)}" for path in checkpoint.reads]
     return f"{TRAILER}: {' '.join(words)}"
 
 

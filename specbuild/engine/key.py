@@ -1,6 +1,8 @@
 """Definition and key of a task, and their one canonical encoding (SPEC section 5)."""
 
 import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 def digest(*parts: str) -> str:
@@ -9,6 +11,35 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(encoded.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
+def digest_bytes(data: bytes) -> str:
+    """20 hex digits over bytes."""
+    return hashlib.sha256(data).hexdigest()[:20]
+
+
 def definition(text: str) -> str:
     """The digest of a task's normalised description and body (see taskfile.definition for the rules)."""
     return digest("definition 1", text)
+
+
+class KeyParts(NamedTuple):
+    """All that decides a task's result, apart so that a change can be named."""
+
+    definition: str
+    written: tuple[str, ...]  # targets as written
+    recipe: tuple[str, ...]  # of `rebuild` tasks: text, values of its placeholders, executor, options
+    inputs: tuple[tuple[str, str], ...]  # path, what stands there
+    carried: tuple[tuple[str, str], ...]  # along content edges: path ("": the task itself), result
+
+    def key(self) -> str:
+        return digest(
+            "key 1",
+            self.definition,
+            digest(*self.written),
+            digest(*self.recipe),
+            digest(*_flat(self.inputs)),
+            digest(*_flat(sorted(set(self.carried)))),
+        )
+
+
+def _flat(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return [text for pair in pairs for text in pair]

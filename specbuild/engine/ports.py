@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from specbuild.engine.checkpoint import Recorded
+from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.events import Event
 from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task
 
@@ -57,6 +57,9 @@ class Snapshot(Protocol):
     def read(self, path: RepoPath) -> bytes | None:
         """The content of the file at `path` as git would store it; None: nothing there."""
 
+    def exists(self, path: RepoPath) -> bool:
+        """Whether anything stands at `path`, ignored by git or not."""
+
     def ignored(self, path: RepoPath) -> bool:
         """Whether git ignores `path`; False for what is tracked, and where there is no working tree."""
 
@@ -74,6 +77,9 @@ class History(Protocol):
 
     def snapshot(self, commit: Oid) -> Snapshot:
         """The tree of a commit."""
+
+    def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> Sequence[Recorded]:
+        """The tip moved to a commit, just made, with these checkpoints; returns them as recorded."""
 
     def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
         """Checkpoints that only other refs (patterns such as `refs/heads/*`) reach, not undone there."""

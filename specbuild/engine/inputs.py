@@ -1,0 +1,105 @@
+"""Which files a task's key looks at, and what stands there (SPEC section 5, "An input")."""
+
+import posixpath
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from specbuild.engine.glob import is_glob
+from specbuild.engine.graph import Graph, read_paths
+from specbuild.engine.key import digest, digest_bytes
+from specbuild.engine.ports import Snapshot
+from specbuild.engine.result import of_folder
+from specbuild.engine.task import Entry, RepoPath
+
+MISSING = "missing"
+SYMLINK = 0o120000
+
+Emptied = Callable[[RepoPath, bytes], bytes]
+"""Gives a task file's bytes with all boxes emptied: how a task file counts as an input."""
+
+
+class Inputs(NamedTuple):
+    """What a task looks at in one snapshot."""
+
+    paths: tuple[RepoPath, ...]  # all that it reads, other tasks' targets included
+    committed: tuple[tuple[RepoPath, str], ...]  # path, what a commit holds there
+    ignored: tuple[tuple[RepoPath, str], ...]  # path, what only this working tree holds there
+
+
+class Looker:
+    """Looks at inputs in one snapshot, each path once."""
+
+    def __init__(self, snapshot: Snapshot, task_files: Mapping[RepoPath, Emptied]) -> None:
+        self.snapshot = snapshot
+        self._task_files = task_files
+        self._seen: dict[RepoPath, tuple[Entry | None, str]] = {}
+
+    def look(self, graph: Graph, position: int) -> Inputs:
+        """Raises nothing for what is missing: that is what `missing` says."""
+        task = graph.tasks[position]
+        paths: dict[RepoPath, None] = {}
+        plain: dict[RepoPath, None] = {}
+        for path in read_paths(task, graph.tasks, graph.writers, graph.index):
+            if path not in task.targets:
+                paths[path] = None
+        for path in (*task.reads, *task.inputs):
+            for found in self._expand(path):
+                paths[found] = None
+                if not graph.writers.written(found):
+                    plain[found] = None
+        committed: list[tuple[RepoPath, str]] = []
+        ignored: list[tuple[RepoPath, str]] = []
+        for path in sorted(plain):
+            value = self.value(path)
+            if value != MISSING and self._is_ignored(path):
+                ignored.append((path, value))
+                value = MISSING
+            committed.append((path, value))
+        return Inputs(tuple(sorted(paths)), tuple(committed), tuple(ignored))
+
+    def value(self, path: RepoPath) -> str:
+        """What stands at a path: mode and blob id, with what a symlink leads to."""
+        return self._value(path, depth=0)
+
+    def _value(self, path: RepoPath, *, depth: int) -> str:
+        if path.endswith("/"):
+            return of_folder(path, self.snapshot.below(path))
+        entry = self.snapshot.entry(path)
+        seen = self._seen.get(path)
+        if seen is not None and seen[0] == entry:
+            return seen[1]
+        if entry is None:
+            value = MISSING
+        elif entry.mode == SYMLINK:
+            value = f"{entry.mode:o} {entry.oid} {self._led_to(path, depth)}"
+        elif path in self._task_files:
+            data = self.snapshot.read(path) or b""
+            value = f"tasks {digest_bytes(self._task_files[path](path, data))}"
+        else:
+            value = f"{entry.mode:o} {entry.oid}"
+        if entry is None or entry.mode != SYMLINK:
+            self._seen[path] = (entry, value)
+        return value
+
+    def _led_to(self, path: RepoPath, depth: int) -> str:
+        link = (self.snapshot.read(path) or b"").decode("utf-8", "surrogateescape")
+        leads = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+        if link.startswith("/") or leads.startswith("..") or depth > 8:
+            return "outside"
+        if self.snapshot.entry(leads) is None:
+            return digest("folder", of_folder(leads + "/", self.snapshot.below(leads + "/")))
+        return self._value(leads, depth=depth + 1)
+
+    def _expand(self, pattern: str) -> list[RepoPath]:
+        if pattern.startswith("@"):
+            return []
+        if is_glob(pattern) and self.snapshot.entry(pattern) is None:
+            return list(self.snapshot.glob(pattern))
+        if pattern.endswith("/"):
+            return [*self.snapshot.below(pattern)] or [pattern]
+        if self.snapshot.entry(pattern) is None and (inside := self.snapshot.below(pattern + "/")):
+            return list(inside)
+        return [pattern]
+
+    def _is_ignored(self, path: RepoPath) -> bool:
+        return self.snapshot.working and self.snapshot.tracked(path) is None and self.snapshot.ignored(path)

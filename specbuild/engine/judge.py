@@ -1,0 +1,333 @@
+"""Verdict and reasons of a task, from a snapshot and its history (SPEC section 5): looks, never changes."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from specbuild.engine.checkpoint import ABSENT, Recorded
+from specbuild.engine.graph import Edge, Graph
+from specbuild.engine.inputs import MISSING, Emptied, Inputs, Looker
+from specbuild.engine.key import KeyParts, digest
+from specbuild.engine.ports import History, Snapshot
+from specbuild.engine.recipe import placeholders
+from specbuild.engine.result import result_of
+from specbuild.engine.task import RepoPath, Task, TaskName
+from specbuild.engine.values import values
+from specbuild.engine.verdict import Reason, Verdict
+
+CLAIMED = "claimed"
+NOTHING = "none"
+"""What an edge carries from a task that was never completed."""
+
+
+class Judge:
+    """Judges the tasks of one graph; each after those it depends on."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        snapshot: Snapshot,
+        history: History,
+        *,
+        task_files: Mapping[RepoPath, Emptied],
+        environment: Mapping[str, str],
+    ) -> None:
+        self.graph = graph
+        self.snapshot = snapshot
+        self.history = history
+        self._task_files = task_files
+        self._environment = environment
+        self._looker = Looker(snapshot, task_files)
+        self._owners = _Owners(graph)
+        self._found: dict[int, list[Recorded]] = defaultdict(list)
+        for recorded in history.checkpoints():
+            owner = self._owners.of(recorded)
+            if owner is not None:
+                self._found[owner].append(recorded)
+        self._verdicts: dict[int, Verdict] = {}
+        self._inputs: dict[int, Inputs] = {}
+
+    def all(self) -> Sequence[Verdict]:
+        """Every task's verdict, in order of the tasks."""
+        for position in self.graph.order:
+            self.verdict(position)
+        return [self._verdicts[position] for position in range(len(self.graph.tasks))]
+
+    def verdict(self, position: int) -> Verdict:
+        """One task's; remembered until `forget`."""
+        if position not in self._verdicts:
+            self._verdicts[position] = self._judge(position)
+        return self._verdicts[position]
+
+    def forget(self, position: int) -> None:
+        """The tree changed where this task looks: the next question looks again."""
+        self._verdicts.pop(position, None)
+        self._inputs.pop(position, None)
+
+    def recorded(self, position: int, recorded: Recorded) -> None:
+        """A new checkpoint of a task is in the history."""
+        self._found[position].insert(0, recorded)
+        self.forget(position)
+
+    def checkpoints(self, position: int) -> Sequence[Recorded]:
+        """All that belong to a task, newest first, undone ones included."""
+        return self._found[position]
+
+    def inputs(self, position: int) -> Inputs:
+        if position not in self._inputs:
+            self._inputs[position] = self._looker.look(self.graph, position)
+        return self._inputs[position]
+
+    def parts(self, position: int, tree: Snapshot | None = None) -> KeyParts:
+        """What the task's key is made of, now, or in a tree that a commit is about to record."""
+        task = self.graph.tasks[position]
+        inputs = self.inputs(position) if tree is None else self.look(position, tree)
+        return KeyParts(
+            definition=task.text.definition,
+            written=tuple(sorted(task.targets_written)),
+            recipe=recipe_parts(task, inputs) if task.rebuild else (),
+            inputs=inputs.committed,
+            carried=tuple(
+                pair for edge in self.graph.content(position) for pair in self.carried(edge, task, tree)
+            ),
+        )
+
+    def look(self, position: int, tree: Snapshot) -> Inputs:
+        """What the task looks at in another tree."""
+        return Looker(tree, self._task_files).look(self.graph, position)
+
+    def local(self, position: int) -> str:
+        """The second digest: declared environment values and ignored inputs; `-` where there are none."""
+        task = self.graph.tasks[position]
+        ignored = self.inputs(position).ignored
+        if not task.env and not ignored:
+            return "-"
+        values_ = [f"{name}={self._environment.get(name, chr(0))}" for name in sorted(task.env)]
+        return digest("local 1", digest(*values_), *(text for pair in ignored for text in pair))
+
+    def carried(
+        self, edge: Edge, reader: Task, tree: Snapshot | None = None
+    ) -> Iterator[tuple[RepoPath, str]]:
+        """What a content edge carries to the task that holds it: results, by path."""
+        tree = tree or self.snapshot
+        position = self.graph.index[edge.source]
+        task = self.graph.tasks[position]
+        verdict = self.verdict(position)
+        if verdict.checkpoint is None:
+            if verdict.state != "claimed":
+                yield edge.path or "", NOTHING
+            elif not reader.rebuild:
+                yield edge.path or "", CLAIMED
+            else:
+                for path in [edge.path] if edge.path else task.targets:
+                    yield path, self._result(tree, path)
+            return
+        checkpoint = verdict.checkpoint.checkpoint
+        if edge.path is None and not checkpoint.targets:
+            yield "", checkpoint.key
+        for path in [edge.path] if edge.path else sorted(checkpoint.targets):
+            result = checkpoint.targets.get(path)
+            if reader.rebuild and result != checkpoint.key and self.carries_bytes(position, path):
+                yield path, self._result(tree, path)
+            else:
+                yield path, result or self._result(tree, path)
+
+    def carries_bytes(self, source: int, path: RepoPath) -> bool:
+        """Whether an edge into a `rebuild` task carries the tree's bytes.
+
+        From a `keep` task that is the last writer it does: a hand fix rebuilds what is made of it.
+        """
+        return not self.graph.tasks[source].rebuild and self.graph.writers.last(path) == source
+
+    def result_now(self, path: RepoPath) -> str:
+        """The result that the snapshot has at a path."""
+        return self._result(self.snapshot, path)
+
+    def has_results(self, recorded: Recorded, snapshot: Snapshot) -> bool:
+        """Whether a snapshot still has what a checkpoint states."""
+        return all(
+            self._result(snapshot, path) == result for path, result in recorded.checkpoint.targets.items()
+        )
+
+    @staticmethod
+    def _result(snapshot: Snapshot, path: RepoPath) -> str:
+        if path.endswith("/"):
+            return result_of(path, snapshot.below(path))
+        entry = snapshot.entry(path)
+        return result_of(path, {} if entry is None else {path: entry})
+
+    def _judge(self, position: int) -> Verdict:
+        task = self.graph.tasks[position]
+        found = self._found[position]
+        key, local = self.parts(position).key(), self.local(position)
+        may_run = any(
+            above.stale or above.may_run
+            for above in (
+                self.verdict(self.graph.index[edge.source]) for edge in self.graph.content(position)
+            )
+        )
+        if not found:
+            if task.text.ticked and not task.rebuild:
+                return Verdict("claimed", key, local, may_run=may_run)
+            return Verdict("stale", key, local, (Reason("never-run"),), may_run)
+        live = self._live(position)
+        fits = [r for r in live if r.checkpoint.key == key and self._local_fits(r, local)]
+        counting = self._best(fits) or self._best(live)
+        reasons: list[Reason]
+        if fits and counting is not None:
+            reasons = list(self._target_reasons(task, position, counting))
+        else:
+            base = found[0]
+            reasons = [Reason("rolled-back", commit=base.commit)] if base.undone else []
+            reasons += self._changes(position, base if base.undone else counting or base, key, local)
+        return Verdict("stale" if reasons else "up-to-date", key, local, tuple(reasons), may_run, counting)
+
+    def _local_fits(self, recorded: Recorded, local: str) -> bool:
+        return not self.snapshot.working or recorded.checkpoint.local == local
+
+    def _best(self, candidates: Sequence[Recorded]) -> Recorded | None:
+        if len(candidates) > 1:
+            for recorded in candidates:
+                if self.has_results(recorded, self.snapshot):
+                    return recorded
+        return candidates[0] if candidates else None
+
+    def _live(self, position: int) -> list[Recorded]:
+        """Of a task's checkpoints, those that no newer one supersedes; several after a merge or a squash."""
+        live: list[Recorded] = []
+        for recorded in self._found[position]:
+            if recorded.undone:
+                continue
+            if all(
+                recorded.commit == newer.commit or not self.history.supersedes(newer, recorded)
+                for newer in live
+            ):
+                live.append(recorded)
+        if len(live) > 1 and not self.graph.tasks[position].rebuild:
+            return self._held(live)
+        return live
+
+    def _held(self, live: list[Recorded]) -> list[Recorded]:
+        """Of several lines of one `keep` task in one commit those whose results its tree has, if any."""
+        by_commit: dict[str, list[Recorded]] = defaultdict(list)
+        for recorded in live:
+            by_commit[recorded.commit].append(recorded)
+        kept: list[Recorded] = []
+        for commit, lines in by_commit.items():
+            tree = self.history.snapshot(commit)
+            kept += (len(lines) > 1 and [line for line in lines if self.has_results(line, tree)]) or lines
+        return kept
+
+    def _target_reasons(self, task: Task, position: int, counting: Recorded) -> Iterator[Reason]:
+        checkpoint = counting.checkpoint
+        for path, result in checkpoint.targets.items():
+            if result == checkpoint.key:  # git ignores it: only its presence can be looked at
+                if self.snapshot.working and not self.snapshot.exists(path):
+                    yield Reason("target-missing", path)
+                continue
+            if self.graph.writers.last(path) not in {position, None}:
+                continue
+            now = self.result_now(path)
+            if now == result:
+                continue
+            if task.rebuild:
+                missing = now == ABSENT
+                yield Reason("target-missing" if missing else "target-edited", path, old=result, new=now)
+            elif now == ABSENT and self.snapshot.working and self._committed(path):
+                yield Reason("target-missing", path, old=result, new=now)
+
+    def _committed(self, path: RepoPath) -> bool:
+        if path.endswith("/"):
+            return self.snapshot.tracked_below(path)
+        return self.snapshot.tracked(path) is not None
+
+    def _changes(self, position: int, base: Recorded, key: str, local: str) -> Iterator[Reason]:
+        """Why a key is not the one of `base`: each part now against what stood in its commit."""
+        task, checkpoint = self.graph.tasks[position], base.checkpoint
+        if checkpoint.key == key:
+            if self.snapshot.working and checkpoint.local != local:
+                yield Reason("local-changed")
+            return
+        if checkpoint.definition != task.text.definition:
+            yield Reason("definition-changed", old=checkpoint.definition, new=task.text.definition)
+        now = self.parts(position)
+        then = (
+            Looker(self.history.snapshot(base.commit), self._task_files).look(self.graph, position).committed
+        )
+        yield from _input_changes(dict(then), dict(now.inputs))
+        carried: list[tuple[str, str]] = []
+        for edge in self.graph.content(position):
+            before = list(self._carried_then(edge, task, base))
+            carried += before
+            if before != (after := list(self.carried(edge, task))):
+                yield _dependency_change(edge, before, after)
+        without_recipe = now._replace(definition=checkpoint.definition, inputs=then, carried=tuple(carried))
+        if checkpoint.definition == task.text.definition and without_recipe.key() != checkpoint.key:
+            yield Reason("executor-changed")
+        if self.snapshot.working and checkpoint.local != local:
+            yield Reason("local-changed")
+
+    def _carried_then(self, edge: Edge, reader: Task, base: Recorded) -> Iterator[tuple[RepoPath, str]]:
+        """What an edge carried when `base` was recorded: by the source's checkpoint that was newest then."""
+        position = self.graph.index[edge.source]
+        older = [r for r in self._found[position] if r.order >= base.order]
+        tree = self.history.snapshot(base.commit)
+        if not older:
+            for path in [edge.path] if edge.path else self.graph.tasks[position].targets:
+                yield path, self._result(tree, path) if reader.rebuild else CLAIMED
+            return
+        checkpoint = older[0].checkpoint
+        if edge.path is None and not checkpoint.targets:
+            yield "", checkpoint.key
+        for path in [edge.path] if edge.path else sorted(checkpoint.targets):
+            if reader.rebuild and self.carries_bytes(position, path):
+                yield path, self._result(tree, path)
+            else:
+                yield path, checkpoint.targets.get(path) or self._result(tree, path)
+
+
+def recipe_parts(task: Task, inputs: Inputs) -> tuple[str, ...]:
+    """What a `rebuild` task's key holds of how it is run."""
+    text = task.recipe.text if task.recipe else ""
+    known = values(task, inputs.paths)
+    used = sorted(placeholders(text))
+    return (
+        task.recipe.language if task.recipe else "",
+        text,
+        *(f"{name}={json.dumps(known.get(name, ''))}" for name in used),
+        task.executor or "",
+        json.dumps(task.options, sort_keys=True, default=str),
+        task.executor_blob or "",
+    )
+
+
+def _input_changes(then: Mapping[RepoPath, str], now: Mapping[RepoPath, str]) -> Iterator[Reason]:
+    for path in sorted({*then, *now}):
+        old, new = then.get(path, MISSING), now.get(path, MISSING)
+        if old != new:
+            yield Reason("input-changed", path, old=old, new=new)
+
+
+def _dependency_change(
+    edge: Edge, before: list[tuple[RepoPath, str]], after: list[tuple[RepoPath, str]]
+) -> Reason:
+    changed = [(path, dict(before).get(path), new) for path, new in after if dict(before).get(path) != new]
+    path, old, new = changed[0] if changed else (edge.path or "", None, None)
+    return Reason("dependency-changed", path or None, old, new, task=edge.source)
+
+
+class _Owners:
+    """Whose a checkpoint is: the one task with its definition, else the task with its name."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._by_definition: dict[str, list[int]] = defaultdict(list)
+        self._by_name: dict[TaskName, int] = {}
+        for position, task in enumerate(graph.tasks):
+            self._by_definition[task.text.definition].append(position)
+            self._by_name[task.name] = position
+
+    def of(self, recorded: Recorded) -> int | None:
+        same = self._by_definition.get(recorded.checkpoint.definition, ())
+        if len(same) == 1:
+            return same[0]
+        return self._by_name.get(recorded.checkpoint.name)
