@@ -177,8 +177,8 @@ def last(text: str, kind: str) -> Found | None:
 
 
 def _last(found: Iterable[Found]) -> Found | None:
-    """The last; where it names nothing, with what the last one above it names (node prints an error twice)."""
-    places = sorted(found, key=lambda each: (each.at, len(each.facts)))
+    """The last; on one line the earlier pattern's, and where it names nothing, what one above it names."""
+    places = sorted(reversed(list(found)), key=lambda each: (each.at, bool(each.facts)))
     if not places:
         return None
     telling = next((each for each in reversed(places) if each.facts), places[-1])
