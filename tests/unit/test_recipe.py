@@ -1,0 +1,228 @@
+"""Placeholders: what they become, and that no value is ever executed."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specbuild.engine.recipe import fill, placeholders
+
+HOSTILE = [
+    "$(touch pwned)",
+    "`touch pwned`",
+    "'; touch pwned; '",
+    '"; touch pwned; "',
+    "\\'; touch pwned; \\'",
+    "a\ntouch pwned\n",
+    "EOF\ntouch pwned\nEOF",
+    "EOF",
+    "${HOME:-$(touch pwned)}",
+    "\\",
+    "\\$(touch pwned)",
+    "!! & touch pwned | x > pwned # no",
+    "a[$(touch pwned)]",
+    "\x1b]0;x\x07 é → \udcff",
+    "",
+    "   spaces   and * globs ? ",
+    "plain-word",
+    ") touch pwned (",
+    "esac; touch pwned",
+]
+
+SHELL_PLACES = [
+    "printf %s {title}",
+    'printf %s "{title}"',
+    "printf %s '{title}'",
+    'printf %s "$(printf %s "{title}")"',
+    "printf %s \"$(printf %s '{title}')\"",
+    'printf %s "$(printf %s {title})"',
+    'x=1; printf %s "${unset_one:-{title}}"',
+    "if true; then\n  # remarks on {title}\n  printf %s {title}\nfi",
+    "f() { printf %s {title}; }; f",
+    "cat <<EOF >/dev/null\n$HOME\nEOF\nprintf %s {title}",
+    "(cd . && printf %s '{title}')",
+]
+
+
+def shell(script: str, folder: os.PathLike[str], program: str = "sh") -> bytes:
+    done = subprocess.run(
+        [program, "-eu", "-c", script.encode("utf-8", "surrogateescape")],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_only_known_names_are_placeholders() -> None:
+    assert placeholders("cc {target} {unknown} ${id} {} awk '{print $1}' {id}") == {"target", "id"}
+
+
+def test_python_globals_count_as_placeholders_of_python_recipes() -> None:
+    text = "open(target, 'w').write(title)\nid(3)\nx.file\nf(phase=1)\n"
+    assert placeholders(text, language="python") == {"target", "title"}
+    assert placeholders(text) == frozenset()
+
+
+def test_plain_values_stand_as_they_are() -> None:
+    text = fill(
+        "cc -o {target} {inputs} # {id}",
+        {"target": "a.o", "inputs": ["a.c", "b.c"], "id": "T001"},
+        language="sh",
+    )
+    assert text == "cc -o a.o a.c b.c # T001"
+
+
+def test_other_values_are_quoted_and_lists_word_by_word() -> None:
+    text = fill("ls {targets}", {"targets": ["a b", "c'd", "e"]}, language="sh")
+    assert text == "ls 'a b' 'c'\"'\"'d' e"
+
+
+def test_unknown_names_shell_variables_and_missing_values_are_left_alone() -> None:
+    text = "echo ${id} {nothing} {story} {a,b} \\{id}"
+    assert fill(text, {"id": "T1"}, language="sh") == text
+
+
+def test_text_that_nobody_parses_takes_the_bare_values() -> None:
+    assert fill("{id} {title}", {"id": "T1", "title": "it's $x"}, language="text") == "T1 it's $x"
+
+
+@pytest.mark.parametrize("program", ["sh", "bash"])
+@pytest.mark.parametrize("place", SHELL_PLACES)
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_text_is_printed_and_never_executed(
+    tmp_path: Path, program: str, place: str, value: str
+) -> None:
+    script = fill(place, {"title": value}, language=program)
+    expected = value.encode("utf-8", "surrogateescape")
+    if "$(" in place:
+        expected = expected.rstrip(b"\n")  # command substitution takes them off
+    assert shell(script, tmp_path, program) == expected
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_here_document_shows_the_text_and_does_not_end_early(tmp_path: Path, value: str) -> None:
+    script = fill("cat <<EOF\n{title}\nnext\nEOF\necho after", {"title": value}, language="sh")
+    expected = value + "\nnext\nafter\n"
+    assert shell(script, tmp_path) == expected.encode("utf-8", "surrogateescape")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_quoted_here_document_takes_text_that_cannot_end_it(tmp_path: Path, value: str) -> None:
+    script = fill("cat <<'EOF'\n{title} $HOME\nEOF\necho after", {"title": value}, language="sh")
+    shown = "{title}" if "\n" in value or "EOF" in value else value
+    assert shell(script, tmp_path) == f"{shown} $HOME\nafter\n".encode("utf-8", "surrogateescape")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "echo \\{title} >/dev/null",
+        'echo "\\{title}" >/dev/null',
+        "echo $'a\\'b{title}' >/dev/null",
+        "echo $'{title}' >/dev/null",
+        "echo $'\\{title}' >/dev/null",
+        "echo $((1 + {title})) 2>/dev/null || true",
+        "(( {title} )) || true",
+        "v=$(case x in a) echo {title};; esac) || true",
+        'v="$(case x in a) echo {title};; *) echo "{title}";; esac)" || true',
+        "echo `echo '{title}'` >/dev/null",
+        "cat <<-A <<'B' >/dev/null\n\t{title}\n\tA\n{title}\nB\n: {title}",
+        ": ${x:-'{title}'} \"${x:-'{title}'}\"",
+    ],
+)
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_text_in_odd_places_is_never_executed(tmp_path: Path, place: str, value: str) -> None:
+    script = fill(place, {"title": value}, language="bash")
+    for program in ("sh", "bash"):
+        subprocess.run(
+            [program, "-c", script.encode("utf-8", "surrogateescape")],
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+    assert os.listdir(tmp_path) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="'\"\\$`()\n #;&{}ax\udcff", max_size=12), st.sampled_from(SHELL_PLACES[:7]))
+def test_any_text_comes_through_a_real_shell(
+    tmp_path_factory: pytest.TempPathFactory, value: str, place: str
+) -> None:
+    script = fill(place, {"title": value}, language="sh")
+    expected = value.encode("utf-8", "surrogateescape")
+    if "$(" in place:
+        expected = expected.rstrip(b"\n")
+    assert shell(script, tmp_path_factory.getbasetemp()) == expected
+
+
+def run_python(text: str, **values: str | list[str]) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(fill(text, values, language="python"), "recipe", "exec"), names)
+    return names
+
+
+PYTHON_PLACES = [
+    "x = {title}",
+    "x = '{title}'",
+    'x = "{title}"',
+    "x = '''{title}'''[:]",
+    'x = """{title}"""',
+    "x = r'{title}'",
+    "x = b'{title}'.decode('utf-8', 'surrogateescape')",
+    "x = rb'{title}'.decode('utf-8', 'surrogateescape')",
+    "x = u'{title}'",
+    "def f(a): return a\nx = f( {title} )  # {title}",
+]
+
+
+@pytest.mark.parametrize("place", PYTHON_PLACES)
+@pytest.mark.parametrize("value", [*HOSTILE, "'''; raise SystemExit #", '"""+exit()+"""'])
+def test_python_recipes_get_the_value_wherever_it_stands(place: str, value: str) -> None:
+    assert run_python(place, title=value)["x"] == value
+
+
+def test_python_lists_become_list_literals() -> None:
+    names = run_python("x = {targets}; y = '{targets}'", targets=["a b", "c"])
+    assert (names["x"], names["y"]) == (["a b", "c"], "a b c")
+
+
+def test_formatted_strings_comments_and_escaped_braces_are_left_alone() -> None:
+    text = "x = f'{title} {title!r}'  # {title}\ny = '\\\\{{title'\n"
+    assert fill(text, {"title": "';boom"}, language="python") == text
+
+
+def test_a_backslash_before_a_python_placeholder_cannot_free_a_quote() -> None:
+    text = "x = '\\{title}'"
+    assert fill(text, {"title": "'; boom"}, language="python") == text
+
+
+def test_lines_of_python_recipes_keep_their_numbers() -> None:
+    text = "a = '''\n{title}\n'''\nb = {title}\nc = r'''{title}'''\n"
+    filled = fill(text, {"title": "one\ntwo"}, language="python")
+    assert filled.count("\n") == text.count("\n")
+    assert [node.lineno for node in ast.parse(filled).body] == [1, 4, 5]
+
+
+def test_what_is_not_python_is_left_to_the_interpreter() -> None:
+    text = "x = ({title}\n'unclosed {title}"
+    assert fill(text, {"title": "a"}, language="python") == text
+
+
+def test_a_set_of_a_name_that_is_no_placeholder_stays_python() -> None:
+    assert fill("x = {other} | { title }", {"title": "a"}, language="python") == "x = {other} | { title }"
+
+
+def test_long_values_are_filled_quickly() -> None:
+    value = "x y" * 400_000
+    assert len(fill("echo {title}" * 3, {"title": value}, language="sh")) > 3 * len(value)
+    assert sys.getsizeof(fill("x = '{title}'", {"title": value}, language="python")) > len(value)
