@@ -178,7 +178,7 @@ def last(text: str, kind: str) -> Found | None:
 
 def _last(found: Iterable[Found]) -> Found | None:
     """The last; on one line the earlier pattern's, and where it names nothing, what one above it names."""
-    places = sorted(reversed(list(found)), key=lambda each: (each.at, bool(each.facts)))
+    places = sorted(list(found)[::-1], key=lambda each: (each.at, bool(each.facts)))
     if not places:
         return None
     telling = next((each for each in reversed(places) if each.facts), places[-1])
