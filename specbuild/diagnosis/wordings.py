@@ -178,7 +178,9 @@ def last(text: str, kind: str) -> Found | None:
 
 def _last(found: Iterable[Found]) -> Found | None:
     """The last; on one line the earlier pattern's, and where it names nothing, what one above it names."""
-    places = sorted(list(found)[::-1], key=lambda each: (each.at, bool(each.facts)))
+    places = list(found)
+    places.reverse()  # sorting is stable: of equals, the earlier pattern's comes last
+    places.sort(key=lambda each: (each.at, bool(each.facts)))
     if not places:
         return None
     telling = next((each for each in reversed(places) if each.facts), places[-1])
