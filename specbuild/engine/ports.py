@@ -1,6 +1,6 @@
 """Every effect that the engine asks for, on one page; each port has a real and an in-memory form."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -23,6 +23,7 @@ __all__ = [
     "Reporter",
     "Sandbox",
     "Snapshot",
+    "Tree",
     "Workspaces",
 ]
 
@@ -64,6 +65,22 @@ class Snapshot(Protocol):
         """Whether git ignores `path`; False for what is tracked, and where there is no working tree."""
 
 
+class Tree(Snapshot, Protocol):
+    """The working tree as a snapshot that stands on HEAD."""
+
+    def refresh(self, paths: Iterable[RepoPath]) -> None:
+        """These paths (folders end with `/`) may have changed on disk."""
+
+    def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
+        """HEAD is now at `commit`, which differs from the last one at these paths."""
+
+    def dirty(self) -> Collection[RepoPath]:
+        """Tracked paths that differ from HEAD, staged or not, and untracked ones that git does not ignore."""
+
+    def staged(self, path: RepoPath) -> Entry | None:
+        """What the index holds at `path`; None: nothing."""
+
+
 class History(Protocol):
     """Checkpoints reachable from one commit."""
 
@@ -93,6 +110,8 @@ class Sandbox(Protocol):
 
     folder: str
     """Absolute path of the folder to work in."""
+    in_place: bool
+    """Whether that is the working tree itself."""
 
     def reset(self) -> None:
         """Lays out the start state again, for the next attempt."""
@@ -105,6 +124,9 @@ class Sandbox(Protocol):
 
         Costs a look at the whole tree: only where `writes` is `any`, or a name is still unresolved.
         """
+
+    def exists(self, path: RepoPath) -> bool:
+        """Whether anything stands at `path` there, ignored by git or not."""
 
     def undo(self) -> None:
         """Leaves everything as it was before the task."""
@@ -148,8 +170,17 @@ class Committer(Protocol):
     def head(self) -> Oid | None:
         """The commit of the run's branch now; None: unborn."""
 
+    def attached(self) -> bool:
+        """Whether HEAD still names the branch that the run belongs to."""
+
     def store(self, data: bytes) -> Oid:
         """Writes a blob."""
+
+    def read(self, oid: Oid) -> bytes:
+        """The content of a blob."""
+
+    def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
+        """Writes blobs of what stands in the working tree, as `git add` would; None: nothing there."""
 
     def commit(self, records: Sequence[Record], *, onto: Oid | None) -> Sequence[Oid]:
         """A chain of commits, one per record, made visible by one compare-and-swap of the branch from `onto`.
@@ -164,6 +195,13 @@ class Committer(Protocol):
 
 class Moved(Exception):  # noqa: N818  (a state of the world, not a mistake)
     """The branch is no longer where it was."""
+
+
+class Unusable(Exception):  # noqa: N818  (as `Moved`)
+    """What an attempt left cannot be taken, as its folder is gone or a target lies behind a symlink.
+
+    The attempt has failed; its message says why. `Sandbox.reset` makes the sandbox good again.
+    """
 
 
 @dataclass(frozen=True, slots=True)
