@@ -1,6 +1,7 @@
 """A reader of git's index file: libgit2 shows no flags, and notices too late what it cannot read."""
 
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from specbuild.errors import RepositoryError
 
 Identity = tuple[int, int, int]
 
+_STAT = struct.Struct(">4I4xI4x3I")  # ctime, mtime (seconds, nanoseconds), inode, user, group, size
 _ASSUME_VALID = 0x8000
 _EXTENDED = 0x4000
 _STAGE = 0x3000
@@ -43,6 +45,22 @@ class Index:
             return None
         mode = int.from_bytes(self.data[offset + 24 : offset + 28], "big")
         return Entry(mode, self.data[offset + 40 : offset + 60].hex())
+
+    def vouches_for(self, path: RepoPath, found: os.stat_result) -> bool:
+        """Whether the file is for certain the staged one: same stat data, and at rest when that was written.
+
+        Stricter than git, which also takes what differs only in fields that some file systems lose.
+        """
+        offset = self.offsets.get(path)
+        if offset is None or self.identity is None:
+            return False
+        if int(found.st_mtime) >= self.identity[0] // 1_000_000_000:
+            return False
+        wide = (*divmod(found.st_ctime_ns, 10**9), *divmod(found.st_mtime_ns, 10**9))
+        recorded = _STAT.unpack_from(self.data, offset)
+        return recorded == tuple(
+            number & 0xFFFFFFFF for number in (*wide, found.st_ino, found.st_uid, found.st_gid, found.st_size)
+        )
 
 
 def identity_of(path: str) -> Identity | None:

@@ -141,7 +141,7 @@ class Repository:
     # Configuration
 
     @cached_property
-    def _config(self) -> Mapping[str, str | None]:
+    def settings(self) -> Mapping[str, str | None]:
         """Every setting as the git command sees it, GIT_CONFIG_COUNT and includes too; the last one wins."""
         settings: dict[str, str | None] = {}
         for item in self.git(["config", "--list", "-z"]).split(b"\0"):
@@ -151,12 +151,12 @@ class Repository:
 
     def config_get(self, name: str) -> str | None:
         """The value of a setting (section and key in lower case); None: not set."""
-        return self._config.get(name)
+        return self.settings.get(name)
 
     def config_bool(self, name: str, *, default: bool) -> bool:
-        if name not in self._config:
+        if name not in self.settings:
             return default
-        value = self._config[name]
+        value = self.settings[name]
         if value is None or value.lower() in {"true", "yes", "on"}:
             return True
         if value.lower() in {"false", "no", "off", ""}:
@@ -165,7 +165,7 @@ class Repository:
 
     def forget_config(self) -> None:
         """The settings were changed: the next question reads them anew."""
-        self.__dict__.pop("_config", None)
+        self.__dict__.pop("settings", None)
 
     def identity(self) -> Identity:
         """Who commits: configuration and GIT_AUTHOR_*, GIT_COMMITTER_*, as `git commit` reads them."""

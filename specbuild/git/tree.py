@@ -1,0 +1,120 @@
+"""A commit's tree as paths and blob ids, read folder by folder as it is asked for."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+from specbuild.engine import glob
+from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.git.repository import Repository
+
+FOLDER = 0o040000
+SYMLINK = 0o120000
+SUBMODULE = 0o160000
+PLAIN = 0o100644
+EXECUTABLE = 0o100755
+
+_ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+
+class CommitSnapshot:
+    """What a commit holds; needs no working tree. Without a commit (an unborn branch) it is empty."""
+
+    working = False
+
+    def __init__(self, repository: Repository, commit: Oid | None) -> None:
+        self.commit = commit
+        self._repository = repository
+        self._folders: dict[RepoPath, Mapping[str, Entry]] = {}
+        self._below: dict[RepoPath, Mapping[RepoPath, Entry]] = {}
+
+    def entry(self, path: RepoPath) -> Entry | None:
+        folder, slash, name = path.rpartition("/")
+        found = self._folder(folder + slash).get(name)
+        return None if found is None or found.mode == FOLDER else found
+
+    def below(self, folder: RepoPath) -> Mapping[RepoPath, Entry]:
+        if folder not in self._below:
+            self._below[folder] = dict(self._walk(folder))
+        return self._below[folder]
+
+    def glob(self, pattern: str) -> Sequence[RepoPath]:
+        pattern = pattern.removeprefix("./")
+        if not glob.is_glob(pattern) and not pattern.endswith("/"):
+            return [pattern] if self.entry(pattern) else []
+        matches = glob.matcher(pattern)
+        return sorted(path for path in self.below(glob.fixed_folder(pattern)) if matches(path))
+
+    def named(self, last: str) -> Sequence[RepoPath]:
+        return self._names.get(last, ())
+
+    def tracked(self, path: RepoPath) -> Entry | None:
+        return self.entry(path)
+
+    def tracked_below(self, folder: RepoPath) -> bool:
+        return bool(self._folder(folder))
+
+    def read(self, path: RepoPath) -> bytes | None:
+        entry = self.entry(path)
+        return None if entry is None else content(self._repository, entry)
+
+    def ignored(self, path: RepoPath) -> bool:  # noqa: ARG002  (the port's signature)
+        return False
+
+    @cached_property
+    def tree(self) -> Oid | None:
+        """The tree's id; None: there is no commit."""
+        if self.commit is None:
+            return None
+        return self._repository.read(self.commit)[5:45].decode("ascii")
+
+    @cached_property
+    def _names(self) -> Mapping[str, list[RepoPath]]:
+        names: dict[str, list[RepoPath]] = {}
+        for path in sorted(self.below("")):
+            names.setdefault(path.rpartition("/")[2], []).append(path)
+        return names
+
+    def _folder(self, folder: RepoPath) -> Mapping[str, Entry]:
+        """The entries of one folder, sub-folders with mode FOLDER; empty where there is none."""
+        known = self._folders.get(folder)
+        if known is None:
+            oid = self._tree_of(folder)
+            known = self._folders[folder] = {} if oid is None else read_tree(self._repository, oid)
+        return known
+
+    def _tree_of(self, folder: RepoPath) -> Oid | None:
+        if not folder:
+            return self.tree
+        above, slash, name = folder[:-1].rpartition("/")
+        found = self._folder(above + slash).get(name)
+        return found.oid if found is not None and found.mode == FOLDER else None
+
+    def _walk(self, folder: RepoPath) -> Iterator[tuple[RepoPath, Entry]]:
+        for name, entry in self._folder(folder).items():
+            if entry.mode == FOLDER:
+                yield from self._walk(f"{folder}{name}/")
+            else:
+                yield folder + name, entry
+
+
+def read_tree(repository: Repository, oid: Oid) -> Mapping[str, Entry]:
+    """One tree object's entries by name."""
+    return {
+        name.decode("utf-8", "surrogateescape"): Entry(_canonical(int(mode, 8)), entry.hex())
+        for mode, name, entry in _ENTRY.findall(repository.read(oid))
+    }
+
+
+def content(repository: Repository, entry: Entry) -> bytes:
+    """The bytes of a file or symlink; a submodule's are what `git diff` shows of it."""
+    if entry.mode == SUBMODULE:
+        return f"Subproject commit {entry.oid}\n".encode()
+    return repository.read(entry.oid)
+
+
+def _canonical(mode: int) -> int:
+    """Old versions of git recorded more permission bits; git itself shows them as these two."""
+    if mode & 0o170000 != 0o100000:
+        return mode
+    return EXECUTABLE if mode & 0o100 else PLAIN
