@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from specbuild.engine.task import Oid, RepoPath, TaskName
 
+Headline = Literal["complete", "partially complete", "failed"]
 Outcome = Literal["completed", "reused", "failed", "blocked", "skipped"]
 
 
@@ -42,6 +43,7 @@ class RunStarted(Event):
     why: str = ""
     executors: Mapping[str, int] = field(default_factory=dict)
     resumed: bool = False
+    deferred_stories: tuple[str, ...] = ()  # stories of deferred tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class RunFinished(Event):
     """The end; `headline` is one of the three of SPEC section 8."""
 
     event = "run-finished"
-    headline: Literal["complete", "partially complete", "failed"]
+    headline: Headline
     exit_code: int
     seconds: float
     completed: int

@@ -179,6 +179,9 @@ class Committer(Protocol):
     def read(self, oid: Oid) -> bytes:
         """The content of a blob."""
 
+    def write(self, path: RepoPath, data: bytes, *, instead: Entry | None) -> bool:
+        """Writes a file of the working tree, if `instead` still stands there; says whether it did."""
+
     def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
         """Writes blobs of what stands in the working tree, as `git add` would; None: nothing there."""
 
@@ -255,7 +258,8 @@ class Clock(Protocol):
     def now(self) -> float:
         """Seconds since 1970."""
 
-    def sleep(self, seconds: float) -> None: ...
+    def sleep(self, seconds: float, cancelled: Callable[[], bool]) -> None:
+        """Waits, but no longer than until `cancelled` says so."""
 
 
 Reporter = Callable[[Event], None]

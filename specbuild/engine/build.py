@@ -1,0 +1,633 @@
+"""The builder: judges late, runs what is stale, records it, and tells what happens (SPEC sections 4 to 8)."""
+
+import queue
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from specbuild.engine.checkpoint import ABSENT, Recorded
+from specbuild.engine.events import (
+    Headline,
+    Outcome,
+    RunFinished,
+    TaskFinished,
+    TaskOutput,
+    TaskRetried,
+    TaskStarted,
+    Warned,
+)
+from specbuild.engine.judge import Judge
+from specbuild.engine.plan import Choice, Plan
+from specbuild.engine.ports import Clock, Executors, Failure, Ran, Reporter
+from specbuild.engine.project import Project, Settings
+from specbuild.engine.start import Start, start_of
+from specbuild.engine.task import Oid, RepoPath, Task, TaskName
+from specbuild.engine.transaction import Done, Overtaken, Transactions, Work, World, reusable
+from specbuild.engine.verdict import Reason, Verdict
+
+BACKOFF = 0.5
+"""Seconds before the second attempt; doubled for each further one, with jitter, up to a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What this run was asked for, by task name so that it outlives a changed plan."""
+
+    choice: Callable[[Project, Judge], Choice]
+    forced: frozenset[TaskName] = frozenset()
+    first: frozenset[TaskName] = frozenset()  # what failed last time (--continue)
+    leave: Callable[[Sequence[TaskName]], bool] = lambda _names: False  # to repeat `keep` tasks
+    gates: Callable[[str, str | None], bool] | None = None  # at ("phase", "end"), phase -> passed
+
+
+class _Event(NamedTuple):
+    """What a worker sends back."""
+
+    work: Work
+    stage: str  # "run" or "verify"
+    outcome: Failure | Ran
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of the chosen tasks."""
+
+    outcomes: dict[TaskName, Outcome] = field(default_factory=dict)
+    up_to_date: set[TaskName] = field(default_factory=set)
+    claimed: dict[TaskName, None] = field(default_factory=dict)
+    left: dict[TaskName, None] = field(default_factory=dict)
+    overtaken: dict[TaskName, None] = field(default_factory=dict)  # earlier tasks whose inputs changed
+    ran: int = 0
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(1 for found in self.outcomes.values() if found == outcome)
+
+
+class Builder:
+    """One run over one project. `load` reads the project anew when a task changed the plan itself."""
+
+    def __init__(
+        self,
+        load: Callable[[], tuple[Project, Judge]],
+        world: World,
+        executors: Executors,
+        clock: Clock,
+        *,
+        request: Request,
+        settings: Settings,
+        environment: Mapping[str, str],
+        emit: Reporter,
+    ) -> None:
+        self._load = load
+        self._world = world
+        self._executors = executors
+        self._clock = clock
+        self._request = request
+        self._settings = settings
+        self._environment = environment
+        self._emit = emit
+        self._finished: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._running: dict[int, Work] = {}
+        self._cancelled = threading.Event()
+        self._tally = _Tally()
+        self._stopping = False
+        self._may_repeat: bool | None = None
+        self._must_run: dict[int, Reason] = {}
+        self._gate_failed = False
+        self._adopt_plan()
+
+    # -- the loop ---------------------------------------------------------------------------------
+
+    def run(self) -> RunFinished:
+        """Builds; returns (and tells) how it ended. Interrupted, it undoes what was under way first."""
+        began = self._clock.now()
+        interrupted = False
+        try:
+            self._block_outside()
+            while True:
+                self._launch()
+                if not self._running:
+                    break
+                self._settle(self._finished.get())
+            self._tick_finished()
+            if self._complete() and self._request.gates is not None:
+                self._gate_failed = not self._request.gates("end", None)
+        except KeyboardInterrupt:
+            interrupted = True
+            self._interrupt()
+        except BaseException:
+            self._interrupt()
+            raise
+        end = self._summary(self._clock.now() - began, interrupted=interrupted)
+        self._emit(end)
+        return end
+
+    def _adopt_plan(self) -> None:
+        self._project, self._judge = self._load()
+        self._transactions = Transactions(self._project, self._judge, self._world, self._settings)
+        self._choice = self._request.choice(self._project, self._judge)
+        graph = self._judge.graph
+        names = {name: position for name, position in graph.index.items() if position in self._choice.chosen}
+        self._rank = self._ranks()
+        self._plan = Plan(graph, self._choice.chosen, lambda position: self._rank.get(position, position))
+        self._phases = Counter(self._phase(position) for position in self._choice.chosen)
+        for name in [*self._tally.outcomes, *self._tally.up_to_date, *self._tally.claimed, *self._tally.left]:
+            if name not in names:
+                continue
+            if self._tally.outcomes.get(name) == "failed":
+                self._hold_back(names[name])
+            else:
+                self._plan.settle(names[name])
+            self._phases[self._phase(names[name])] -= 1
+
+    def _phase(self, position: int) -> tuple[RepoPath, int]:
+        text = self._judge.graph.tasks[position].text
+        return text.name.file, text.phase_index
+
+    def _ranks(self) -> dict[int, float]:
+        """Order among ready tasks: what failed last time, then as the files have it or longest path first."""
+        graph = self._judge.graph
+        ranks: dict[int, float] = {}
+        if self._settings.overlap == "all" and self._settings.jobs > 1:
+            length: dict[int, float] = {}
+            for position in reversed(graph.order):
+                found = self._judge.checkpoints(position)
+                own = found[0].checkpoint.seconds if found else 1.0
+                length[position] = own + length.get(position, 0.0)
+                for edge in graph.edges[position]:
+                    source = graph.index[edge.source]
+                    length[source] = max(length.get(source, 0.0), length[position])
+            ranks = {position: -seconds for position, seconds in length.items()}
+        lowest = min(ranks.values(), default=0.0) - 1.0
+        for name in self._request.first:
+            if name in graph.index:
+                ranks[graph.index[name]] = lowest
+        return ranks
+
+    # -- starting ---------------------------------------------------------------------------------
+
+    def _launch(self) -> None:
+        """Starts as many tasks as may run now; settles those that need no running."""
+        while not self._stopping and len(self._running) < self._workers():
+            if self._due_gate():
+                return
+            position = next((p for p in self._plan.candidates() if self._may_overlap(p)), None)
+            if position is None:
+                return
+            if self._limit_reached():
+                self._stopping = True
+                return
+            self._plan.start(position)
+            self._begin(position)
+
+    def _workers(self) -> int:
+        return self._settings.jobs if self._settings.overlap != "none" else 1
+
+    def _may_overlap(self, position: int) -> bool:
+        if not self._running or self._settings.overlap == "all":
+            return True
+        tasks = self._judge.graph.tasks
+        alone = [p for p in (*self._running, position) if not tasks[p].text.parallel]
+        return not alone
+
+    def _limit_reached(self) -> bool:
+        limit = self._settings.limit
+        return limit is not None and self._tally.ran + len(self._running) >= limit
+
+    def _begin(self, position: int) -> None:
+        self._judge.forget(position)
+        verdict = self._verdict(position)
+        task = self._judge.graph.tasks[position]
+        if not verdict.stale:
+            self._already(position, task, verdict)
+            return
+        if self._repeats(task, verdict) and not self._has_leave():
+            self._tally.left[task.name] = None
+            self._pass(position)
+            return
+        if self._reuse(position, verdict):
+            return
+        start = start_of(self._judge, position, self._world.tree)
+        if start.lost is not None:
+            self._make_again(position, start.lost)
+            return
+        self._start(position, verdict, start)
+
+    def _verdict(self, position: int) -> Verdict:
+        verdict = self._judge.verdict(position)
+        name = self._judge.graph.tasks[position].name
+        forced = name in self._request.forced and name not in self._tally.outcomes
+        reason = Reason("forced") if forced else self._must_run.get(position)
+        if reason is None:
+            return verdict
+        return replace(verdict, state="stale", reasons=(reason, *verdict.reasons))
+
+    def _already(self, position: int, task: Task, verdict: Verdict) -> None:
+        if verdict.state == "claimed":
+            self._tally.claimed[task.name] = None
+        else:
+            self._tally.up_to_date.add(task.name)
+        self._pass(position)
+
+    def _pass(self, position: int) -> None:
+        self._plan.settle(position)
+        self._phases[self._phase(position)] -= 1
+
+    def _repeats(self, task: Task, verdict: Verdict) -> bool:
+        """Whether this would repeat a completed `keep` task; one that was rolled back is not completed."""
+        forced = task.name in self._request.forced
+        return not task.rebuild and verdict.checkpoint is not None and not forced
+
+    def _has_leave(self) -> bool:
+        if self._may_repeat is None:
+            names = [
+                task.name
+                for position, task in enumerate(self._judge.graph.tasks)
+                if position in self._choice.chosen
+                and task.name not in self._tally.outcomes
+                and self._judge.verdict(position).stale
+                and self._repeats(task, self._judge.verdict(position))
+            ]
+            self._may_repeat = self._request.leave(names)
+        return self._may_repeat
+
+    def _make_again(self, position: int, source: int) -> None:
+        """A task needs bytes of an earlier writer that are in no tree any more: that writer runs again."""
+        graph = self._judge.graph
+        task, writer = graph.tasks[position], graph.tasks[source]
+        if not writer.rebuild or source not in self._choice.chosen or source in self._must_run:
+            error = (
+                f"it starts from what {writer.name.id} made, and no commit has those bytes any more; "
+                f"specbuild adopt {writer.name.id} records the present ones"
+            )
+            self._finish(position, "blocked", error=error, blocked_by=writer.name)
+            self._hold_back(position)
+            return
+        self._emit(Warned(f"{writer.name.id} runs again: no commit has its bytes any more", task.name))
+        self._must_run[source] = Reason("target-missing", task=task.name)
+        self._tally.outcomes.pop(writer.name, None)
+        self._tally.up_to_date.discard(writer.name)
+        self._phases[self._phase(source)] += 1
+        self._plan.postpone(position, until=source)
+        self._plan.again(source)
+
+    def _start(self, position: int, verdict: Verdict, start: Start) -> None:
+        worker = min(set(range(1, self._workers() + 1)) - {w.worker for w in self._running.values()})
+        work = self._transactions.open(
+            position, verdict, start, worker=worker, place=self._place(), now=self._clock.now()
+        )
+        self._running[position] = work
+        self._dispatch(work, "run", delay=0.0)
+
+    def _place(self) -> int:
+        settled = len(self._choice.chosen) - len(self._plan.unsettled)
+        return settled + len(self._running) + 1
+
+    def _dispatch(self, work: Work, stage: str, *, delay: float) -> None:
+        attempt = self._transactions.attempt(work, self._environment)
+        if stage == "run":
+            self._emit(self._started(work))
+        call = self._executors.run if stage == "run" else self._executors.verify
+
+        def log(text: str) -> None:
+            work.output.append(text)
+            if len(work.output) > 2_000:
+                del work.output[:1_000]
+            self._emit(TaskOutput(work.task.name, text))
+
+        def body() -> None:
+            try:
+                if delay:
+                    self._clock.sleep(delay, self._cancelled.is_set)
+                outcome = call(attempt, log, self._cancelled.is_set)
+            except BaseException as error:  # noqa: BLE001  (a worker must always answer)
+                outcome = Failure(work.attempt, f"{type(error).__name__}: {error}", "")
+            self._finished.put(_Event(work, stage, outcome))
+
+        threading.Thread(target=body, name=f"worker-{work.worker}", daemon=True).start()
+
+    def _started(self, work: Work) -> TaskStarted:
+        text = work.task.text
+        return TaskStarted(
+            task=text.name,
+            title=text.title,
+            position=work.place,
+            total=len(self._choice.chosen),
+            worker=work.worker,
+            attempt=work.attempt,
+            phase=text.phase,
+            story=text.story,
+            reasons=tuple(map(str, work.verdict.reasons)),
+        )
+
+    # -- reuse ------------------------------------------------------------------------------------
+
+    def _reuse(self, position: int, verdict: Verdict) -> bool:
+        """Takes a result of the same key from another checkpoint, if there is one."""
+        task = self._judge.graph.tasks[position]
+        codes = {reason.code for reason in verdict.reasons}
+        if not (self._settings.reuse and task.writes == "declared" and (task.rebuild or task.reuse)):
+            return False
+        if codes & {"forced", "rolled-back"} or position in self._must_run or not task.targets:
+            return False
+        for recorded in self._supply(verdict):
+            entries = reusable(self._judge, recorded, self._world.tree)
+            if entries is None or set(recorded.checkpoint.targets) - set(task.targets):
+                continue
+            work = self._transactions.open(
+                position, verdict, Start(dict(entries)), worker=1, place=self._place(), now=self._clock.now()
+            )
+            work.notes.append(f"Reused from {recorded.commit}")
+            work.seconds = recorded.checkpoint.seconds
+            done = self._record(work)
+            if done is not None:
+                self._completed(work, done, "reused", source=recorded)
+            return True
+        return False
+
+    def _supply(self, verdict: Verdict) -> Iterable[Recorded]:
+        undone = {r.checkpoint.key for r in self._world.history.checkpoints() if r.undone}
+        for recorded in self._world.history.checkpoints():
+            if _supplies(recorded, verdict) and not recorded.undone:
+                yield recorded
+        if verdict.key not in undone:
+            for recorded in self._world.history.elsewhere(self._settings.reuse_from):
+                if _supplies(recorded, verdict):
+                    yield recorded
+
+    # -- settling ---------------------------------------------------------------------------------
+
+    def _settle(self, event: _Event) -> None:
+        work = event.work
+        work.seconds = self._clock.now() - work.began
+        if isinstance(event.outcome, Failure):
+            self._failed_attempt(work, event.outcome)
+            return
+        if event.stage == "run":
+            work.usage = event.outcome.usage
+        results = self._transactions.results(work)
+        objection = self._transactions.objection(work, results)
+        if objection is not None:
+            self._failed_attempt(work, objection)
+        elif event.stage == "run" and work.task.verify is not None:
+            self._dispatch(work, "verify", delay=0.0)
+        else:
+            self._conclude(work)
+
+    def _conclude(self, work: Work) -> None:
+        changed = self._transactions.disturbed(work)
+        if changed and work.task.rebuild:
+            work.disturbed += 1
+            if work.disturbed > 1:
+                message = f"it changed its own input {', '.join(changed)}"
+                self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
+                return
+            self._emit(Warned(f"{', '.join(changed)} changed meanwhile: once more", work.task.name))
+            self._begin_again(work)
+            return
+        done = self._record(work)
+        if done is not None:
+            self._completed(work, done, "completed")
+
+    def _record(self, work: Work) -> Done | None:
+        """Commits; None where the branch moved under it, so that it is judged again."""
+        results = self._transactions.results(work)
+        try:
+            return self._transactions.record(work, results, subject=self._settings.subject)
+        except Overtaken:
+            self._emit(
+                Warned("the branch moved and changed what it reads or writes: once more", work.task.name)
+            )
+            self._begin_again(work)
+            return None
+        except BaseException:
+            self._transactions.abandon(work, keep=True, why="it could not be recorded")
+            raise
+
+    def _begin_again(self, work: Work) -> None:
+        self._transactions.abandon(work, keep=False, why="")
+        self._running.pop(work.position, None)
+        name = work.task.name
+        if self._transactions.head != self._world.committer.head():
+            self._replan()
+            position = self._judge.graph.index.get(name)
+            if position is None:
+                return
+        position = self._judge.graph.index[name]
+        self._judge.forget(position)
+        verdict = self._verdict(position)
+        if not verdict.stale:
+            self._already(position, work.task, verdict)
+            return
+        start = start_of(self._judge, position, self._world.tree)
+        again = self._transactions.open(
+            position, verdict, start, worker=work.worker, place=work.place, now=self._clock.now()
+        )
+        again.disturbed, again.failures, again.attempt = work.disturbed, work.failures, work.attempt
+        self._plan.start(position)
+        self._running[position] = again
+        self._dispatch(again, "run", delay=0.0)
+
+    def _completed(self, work: Work, done: Done, outcome: Outcome, source: Recorded | None = None) -> None:
+        self._running.pop(work.position, None)
+        position, name = work.position, work.task.name
+        self._must_run.pop(position, None)
+        if done.recorded is not None:
+            self._judge.recorded(position, done.recorded)
+        self._tally.ran += 1
+        for message in (*done.warnings, *work.notes):
+            self._emit(Warned(message, name))
+        self._finish(
+            position,
+            outcome,
+            work=work,
+            commit=done.commit,
+            files=done.files,
+            reused_from=source.commit if source else None,
+            saved_seconds=source.checkpoint.seconds if source else None,
+        )
+        self._pass(position)
+        if done.replan:
+            self._replan()
+
+    def _replan(self) -> None:
+        """The tasks themselves may have changed: read them again, keep what was done."""
+        if not self._running:
+            self._adopt_plan()
+
+    def _failed_attempt(self, work: Work, failure: Failure) -> None:
+        failure = replace(failure, attempt=work.attempt)
+        work.failures.append(failure)
+        if failure.permanent or work.attempt > work.task.retries or self._cancelled.is_set():
+            self._failed(work, failure)
+            return
+        delay = min(60.0, BACKOFF * 2 ** (work.attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        attempts = work.task.retries + 1
+        self._emit(TaskRetried(work.task.name, work.attempt, attempts, failure.message, delay))
+        work.attempt += 1
+        work.output.clear()
+        work.sandbox.reset()
+        self._world.tree.refresh(work.task.targets)
+        self._dispatch(work, "run", delay=delay)
+
+    def _failed(self, work: Work, failure: Failure) -> None:
+        ref = self._transactions.abandon(work, keep=True, why=failure.message)
+        self._running.pop(work.position, None)
+        self._finish(work.position, "failed", work=work, error=failure.message, partial=ref)
+        self._hold_back(work.position)
+        self._phases[self._phase(work.position)] += 1_000_000  # its gate never comes due
+        keep_going = self._settings.keep_going
+        if keep_going is None:
+            keep_going = self._workers() > 1
+        self._stopping = self._stopping or not keep_going
+
+    def _hold_back(self, position: int) -> None:
+        graph = self._judge.graph
+        for held in self._plan.fail(position):
+            if graph.tasks[held].name not in self._tally.outcomes:
+                self._finish(held, "blocked", blocked_by=graph.tasks[position].name)
+
+    def _block_outside(self) -> None:
+        graph = self._judge.graph
+        for position, source in sorted(self._choice.outside.items()):
+            name = graph.tasks[source].name
+            error = f"it needs {name.id}, which is unfinished and not chosen; --with-needs chooses it"
+            self._finish(position, "blocked", error=error, blocked_by=name)
+            self._hold_back(position)
+        for position, source in self._choice.passed_over:
+            message = (
+                f"it does not wait for {graph.tasks[source].name.id}, which is unfinished and not chosen"
+            )
+            self._emit(Warned(message, graph.tasks[position].name))
+
+    def _finish(
+        self,
+        position: int,
+        outcome: Outcome,
+        *,
+        work: Work | None = None,
+        error: str | None = None,
+        commit: Oid | None = None,
+        blocked_by: TaskName | None = None,
+        **more: object,
+    ) -> None:
+        text = self._judge.graph.tasks[position].text
+        self._tally.outcomes[text.name] = outcome
+        event = TaskFinished(
+            task=text.name,
+            title=text.title,
+            outcome=outcome,
+            seconds=work.seconds if work else 0.0,
+            attempts=work.attempt if work and outcome != "reused" else 0,
+            commit=commit,
+            error=error,
+            position=work.place if work else 0,
+            total=len(self._choice.chosen),
+            worker=work.worker if work else 0,
+            phase=text.phase,
+            story=text.story,
+            priority=text.priority,
+            parallel=text.parallel,
+            blocked_by=blocked_by,
+            output="".join(work.output)[-20_000:] if work else "",
+            usage=work.usage if work else {},
+        )
+        self._emit(replace(event, **more))  # type: ignore[arg-type]
+
+    # -- phases, ticks, the end -------------------------------------------------------------------
+
+    def _due_gate(self) -> bool:
+        """Runs the gate of a phase whose chosen tasks are all done; says whether to wait or stop."""
+        if self._request.gates is None:
+            return False
+        for phase in sorted(found for found, open_ in self._phases.items() if open_ == 0):
+            if self._running:
+                return True
+            del self._phases[phase]
+            text = next(
+                task.text
+                for position, task in enumerate(self._judge.graph.tasks)
+                if self._phase(position) == phase
+            )
+            if not self._request.gates("phase", text.phase or ""):
+                self._gate_failed = self._stopping = True
+                return True
+        return False
+
+    def _tick_finished(self) -> None:
+        """A box is a view: a completed task that was unticked is ticked again."""
+        if not self._settings.tick:
+            return
+        graph = self._judge.graph
+        tasks = [
+            graph.task(name)
+            for name in sorted(self._tally.up_to_date)
+            if name in graph.index and not graph.task(name).text.ticked
+        ]
+        if not tasks:
+            return
+        self._transactions.tick(tasks)
+        for task in tasks:
+            again = f"specbuild --force {task.name.id} runs it again"
+            self._emit(Warned(f"it is complete, so its box is ticked again; {again}", task.name))
+
+    def _complete(self) -> bool:
+        bad = {"failed", "blocked"}
+        return (
+            not self._plan.unsettled
+            and not bad & set(self._tally.outcomes.values())
+            and not self._gate_failed
+        )
+
+    def _interrupt(self) -> None:
+        """Stops the workers, waits for them, and undoes what they did."""
+        self._cancelled.set()
+        while self._running:
+            work = self._finished.get().work
+            if self._running.pop(work.position, None) is not None:
+                self._transactions.abandon(work, keep=True, why="interrupted")
+
+    def _summary(self, seconds: float, *, interrupted: bool) -> RunFinished:
+        tally = self._tally
+        failed, blocked = tally.count("failed"), tally.count("blocked")
+        whole = self._complete() and not interrupted
+        nothing = (failed or self._gate_failed or interrupted) and not tally.ran
+        limited = self._settings.limit is not None and not failed and not self._gate_failed
+        if interrupted:
+            code = 130
+        elif failed or blocked or self._gate_failed:
+            code = 1
+        else:
+            code = 3 if tally.left or tally.overtaken else 0
+        if whole and not tally.left:
+            headline: Headline = "complete"
+        else:
+            headline = "failed" if nothing and not limited else "partially complete"
+        return RunFinished(
+            headline=headline,
+            exit_code=code,
+            seconds=seconds,
+            completed=tally.count("completed"),
+            up_to_date=len(tally.up_to_date),
+            reused=tally.count("reused"),
+            failed=failed,
+            blocked=blocked,
+            chosen=len(self._choice.chosen),
+            claimed=tuple(tally.claimed),
+            left=(*tally.left, *tally.overtaken),
+            interrupted=interrupted,
+        )
+
+
+def _supplies(recorded: Recorded, verdict: Verdict) -> bool:
+    checkpoint = recorded.checkpoint
+    return (
+        checkpoint.key == verdict.key
+        and checkpoint.local == verdict.local
+        and not checkpoint.adopted
+        and checkpoint.key not in checkpoint.targets.values()
+        and any(result != ABSENT for result in checkpoint.targets.values())
+    )

@@ -1,0 +1,456 @@
+"""One task as a transaction: what it starts from, what it left, and the commits that record it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from specbuild.engine.checkpoint import Checkpoint, Recorded
+from specbuild.engine.events import FileChange
+from specbuild.engine.inputs import Inputs
+from specbuild.engine.judge import Judge
+from specbuild.engine.overlay import Overlay
+from specbuild.engine.ports import (
+    Attempt,
+    Committer,
+    Failure,
+    History,
+    Moved,
+    Record,
+    Sandbox,
+    Tree,
+    Workspaces,
+)
+from specbuild.engine.project import Project, Settings
+from specbuild.engine.recipe import fill
+from specbuild.engine.record import Results, changes_of, edited, message, results_line
+from specbuild.engine.result import PLAIN, result_of
+from specbuild.engine.start import Start, entries_at
+from specbuild.engine.task import Entry, Oid, RepoPath, Task
+from specbuild.engine.values import values
+from specbuild.engine.verdict import Verdict
+from specbuild.errors import RepositoryError, UsageError
+
+TICK_SUBJECT = "specbuild: tick completed tasks"
+SAVED_SUBJECT = "specbuild: save edited inputs"
+
+
+class World(NamedTuple):
+    """The repository's side of a run."""
+
+    tree: Tree
+    history: History
+    workspaces: Workspaces
+    committer: Committer
+
+
+@dataclass(slots=True)
+class Work:
+    """A task on its way from its start state to its commit."""
+
+    position: int
+    task: Task
+    verdict: Verdict
+    start: Start
+    inputs: Inputs
+    before: Mapping[RepoPath, Entry]  # what stood at its targets
+    stack: ExitStack
+    sandbox: Sandbox
+    worker: int
+    began: float
+    place: int  # n of n/m
+    attempt: int = 1
+    failures: list[Failure] = field(default_factory=list)
+    disturbed: int = 0  # how often an input changed meanwhile
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    output: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Done(NamedTuple):
+    """A recorded completion; `commit` is None where nothing had to be recorded."""
+
+    recorded: Recorded | None
+    commit: Oid | None
+    files: tuple[FileChange, ...]
+    warnings: tuple[str, ...]
+    replan: bool  # what it left changes the tasks themselves
+
+
+class Transactions:
+    """Opens, checks, records and undoes the work of single tasks."""
+
+    def __init__(self, project: Project, judge: Judge, world: World, settings: Settings) -> None:
+        self.project = project
+        self.judge = judge
+        self.world = world
+        self.settings = settings
+        self.head = world.committer.head()
+
+    def open(
+        self, position: int, verdict: Verdict, start: Start, *, worker: int, place: int, now: float
+    ) -> Work:
+        """Saves what would be overwritten and lays out the start state."""
+        task = self.judge.graph.tasks[position]
+        tree = self.world.tree
+        before = {p: e for target in task.targets for p, e in entries_at(tree, target).items()}
+        notes: list[str] = []
+        if task.rebuild:
+            notes += self._keep_unrecorded(task, before)
+        self._refuse_edits(position)
+        isolation = "worktree" if start.elsewhere and task.isolation == "none" else task.isolation
+        changes = dict(start.changes)
+        if isolation != "none":
+            changes = {**self._edits(position), **self._ignored(position), **changes}
+        inputs = self.judge.inputs(position)
+        stack = ExitStack()
+        sandbox = stack.enter_context(
+            self.world.workspaces.open(
+                task,
+                start=changes,
+                owned=task.targets,
+                isolation=isolation,
+                visible=[*inputs.paths, *task.targets] if isolation == "strict" else None,
+            )
+        )
+        return Work(
+            position, task, verdict, start, inputs, before, stack, sandbox, worker, now, place, notes=notes
+        )
+
+    def attempt(self, work: Work, environment: Mapping[str, str]) -> Attempt:
+        """What the executor is given."""
+        known = {**values(work.task, work.inputs.paths), **self.settings.values}
+        recipe = work.task.recipe
+        text = None if recipe is None else fill(recipe.text, known, language=recipe.language)
+        verify = None if work.task.verify is None else fill(work.task.verify, known, language="sh")
+        return Attempt(
+            task=work.task,
+            recipe=text,
+            verify=verify,
+            folder=work.sandbox.folder,
+            attempt=work.attempt,
+            failures=tuple(work.failures),
+            environment=environment,
+            values=known,
+        )
+
+    def results(self, work: Work) -> Results:
+        """What the attempt left at its targets (and elsewhere, where it may write anything)."""
+        task, tree = work.task, self.world.tree
+        entries = dict(work.sandbox.result(task.targets))
+        unresolved = [name for name in task.unresolved if not entries.get(name)]
+        extra: dict[RepoPath, Entry | None] = {}
+        if task.writes == "any" or unresolved:
+            changed = work.sandbox.changed()
+            for name in unresolved:
+                found = [p for p, e in changed.items() if e is not None and p.endswith("/" + name)]
+                if len(found) == 1:
+                    entries[found[0]] = changed[found[0]] or Entry(0, "")
+                    work.task = task = _renamed(task, name, found[0])
+            if task.writes == "any":
+                extra = self._admitted(work, changed)
+        ignored = tuple(
+            target
+            for target in task.targets
+            if not _there(target, entries) and tree.ignored(target) and work.sandbox.exists(target)
+        )
+        missing = tuple(
+            target
+            for target in task.targets
+            if target not in task.absent and target not in ignored and not _there(target, entries)
+        )
+        lingering = tuple(target for target in task.absent if _there(target, entries))
+        removed = tuple(path for path in work.before if path not in entries)
+        if not task.targets_declared and task.rebuild and missing:
+            # An inferred target that the recipe did not make is put back.
+            put_back = {p: e for p, e in work.before.items() if any(_within(p, t) for t in missing)}
+            removed = tuple(path for path in removed if path not in put_back)
+        return Results(entries, removed, missing, lingering, ignored, extra)
+
+    def objection(self, work: Work, results: Results) -> Failure | None:
+        """Why the attempt failed although its executor was content."""
+        task = work.task
+        if task.targets_declared and results.missing:
+            return _failure(work, f"it did not make {', '.join(results.missing)}")
+        if results.lingering:
+            return _failure(work, f"{', '.join(results.lingering)} should be gone, and is there")
+        first = not self.judge.checkpoints(work.position)
+        if not task.rebuild and task.targets and first and task.verify is None:
+            unchanged = all(work.before.get(path) == entry for path, entry in results.entries.items())
+            if unchanged and not results.removed and not results.ignored and not any(results.extra):
+                return _failure(work, "nothing was changed: its targets are as they were")
+        return None
+
+    def disturbed(self, work: Work) -> Sequence[RepoPath]:
+        """Inputs that are no longer what they were when the attempt began."""
+        tree = self.world.tree
+        tree.refresh(path for path, _ in (*work.inputs.committed, *work.inputs.ignored))
+        now = self.judge.look(work.position, tree)
+        old, new = dict(work.inputs.committed + work.inputs.ignored), dict(now.committed + now.ignored)
+        return [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+
+    def record(self, work: Work, results: Results, *, subject: str) -> Done:
+        """Commits edited inputs, results, tick and checkpoint in one ref update."""
+        task, tree, committer = work.task, self.world.tree, self.world.committer
+        warnings = [f"{task.name.id}: {path} was not made" for path in results.missing]
+        self.world.tree.refresh(task.targets)
+        saved = self._edits(work.position)
+        self._keep_staged([*saved, *results.entries], results.entries)
+        if saved:
+            saved = {**saved, **committer.add(saved)}
+        changes = changes_of(results, tree)
+        records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
+        after = Overlay(tree, {**saved, **dict.fromkeys(results.removed), **results.entries, **results.extra})
+        ticked = self.project.tick(task, after) if self.settings.tick else {}
+        for path, data in ticked.items():
+            entry = after.entry(path)
+            changes[path] = Entry(entry.mode if entry else PLAIN, committer.store(data))
+        checkpoint = self._checkpoint(work, results, after)
+        counting = work.verdict.checkpoint
+        if counting is not None and not changes and not saved and _same(counting.checkpoint, checkpoint):
+            work.sandbox.accept()
+            work.stack.close()
+            return Done(None, None, (), tuple(warnings), replan=False)
+        text = message(task, checkpoint, subject=subject, notes=work.notes)
+        records.append(Record(text, changes, in_place=False))
+        commits = self._commit(work, records)
+        work.sandbox.accept()
+        work.stack.close()
+        head = commits[-1]
+        self.head = head
+        self.world.tree.moved(head, [*saved, *changes])
+        self.world.tree.refresh([*task.targets, *changes])
+        recorded = self.world.history.added(head, [checkpoint], int(work.began + work.seconds))[0]
+        replan = set(checkpoint.targets) != set(work.task.targets) or any(
+            path in self.project.sources for path in results.extra
+        )
+        files = tuple(self._file_changes(results, work.before))
+        return Done(recorded, head, files, tuple(warnings), replan)
+
+    def tick(self, tasks: Sequence[Task]) -> None:
+        """Ticks boxes of tasks that are complete: in the working tree, and in a commit where HEAD lacks them."""
+        tree, committer = self.world.tree, self.world.committer
+        changes: dict[RepoPath, Entry | None] = {}
+        contents: dict[RepoPath, bytes] = {}
+        for task in tasks:
+            for path, data in self.project.tick(task, Overlay(tree, changes, contents)).items():
+                entry = tree.entry(path)
+                contents[path] = data
+                changes[path] = Entry(entry.mode if entry else PLAIN, committer.store(data))
+        commit = {p: e for p, e in changes.items() if tree.entry(p) == tree.tracked(p)}
+        if commit:
+            self.head = committer.commit(
+                [Record(TICK_SUBJECT + "\n", commit, in_place=False)], onto=self.head
+            )[-1]
+            self.world.history.added(self.head, [], 0)
+            tree.moved(self.head, commit)
+        for path, data in contents.items():
+            if path not in commit:
+                committer.write(path, data, instead=tree.entry(path))
+        tree.refresh(contents)
+
+    def abandon(self, work: Work, *, keep: bool, why: str) -> str | None:
+        """Undoes; the partial work stays under a ref, which is returned."""
+        ref = None
+        try:
+            if keep:
+                partial = self._partial(work)
+                if partial:
+                    ref = self.world.committer.keep("failed", partial, f"{work.task.name}: {why}\n")
+        finally:
+            work.sandbox.undo()
+            work.stack.close()
+            self.world.tree.refresh(work.task.targets)
+        return ref
+
+    def _partial(self, work: Work) -> dict[RepoPath, Entry | None]:
+        entries = work.sandbox.result(work.task.targets)
+        partial: dict[RepoPath, Entry | None] = {p: e for p, e in entries.items() if work.before.get(p) != e}
+        partial.update({p: None for p in work.before if p not in entries and not work.task.rebuild})
+        if work.task.writes == "any":
+            partial.update(work.sandbox.changed())
+        return partial
+
+    def _commit(self, work: Work, records: Sequence[Record]) -> Sequence[Oid]:
+        committer = self.world.committer
+        while True:
+            onto = committer.head()
+            if onto != self.head:
+                self._check_moved(work, onto, records)
+            if not committer.attached() and work.sandbox.in_place:
+                raise BranchSwitched
+            try:
+                return committer.commit(records, onto=onto)
+            except Moved:
+                continue
+
+    def _check_moved(self, work: Work, onto: Oid | None, records: Sequence[Record]) -> None:
+        """The branch moved meanwhile: fine unless it changed what this task read or wrote."""
+        if onto is None or self.head is None:
+            raise Overtaken
+        then, now = self.world.history.snapshot(self.head), self.world.history.snapshot(onto)
+        looked = [path for path, _ in work.inputs.committed]
+        for path in [*looked, *(path for record in records for path in record.changes)]:
+            if then.entry(path) != now.entry(path):
+                raise Overtaken
+
+    def _checkpoint(self, work: Work, results: Results, after: Overlay) -> Checkpoint:
+        task = work.task
+        key = self.judge.parts(work.position, after).key()
+        return Checkpoint(
+            name=task.name,
+            key=key,
+            local=self.judge.local(work.position),
+            definition=task.text.definition,
+            seconds=work.seconds,
+            executor=task.executor or "",
+            targets=results_line(task, results, key),
+            reads=task.reads,
+        )
+
+    def _edits(self, position: int) -> dict[RepoPath, Entry | None]:
+        """Uncommitted edits that a checkpoint of this task has to hold."""
+        judge, task = self.judge, self.judge.graph.tasks[position]
+        paths: dict[RepoPath, None] = dict.fromkeys(self.project.sources)
+        paths.update((path, None) for path, _ in judge.inputs(position).committed)
+        for edge in judge.graph.content(position):
+            source = judge.graph.index[edge.source]
+            if task.rebuild and not judge.graph.tasks[source].rebuild:
+                carried = (path for path, _ in judge.carried(edge, task) if path)
+                paths.update((p, None) for path in carried for p in entries_at(self.world.tree, path))
+        own: set[RepoPath] = set()
+        for target in task.targets:
+            own.update(entries_at(self.world.tree, target))
+            own.add(target)
+        if not task.rebuild:
+            paths.update(dict.fromkeys(p for p in own if not p.endswith("/")))
+        else:
+            paths = {path: None for path in paths if path not in own}
+        return edited(list(paths), self.world.tree)
+
+    def _ignored(self, position: int) -> Mapping[RepoPath, Entry | None]:
+        paths = [path for path, _ in self.judge.inputs(position).ignored]
+        return self.world.committer.add(paths) if paths else {}
+
+    def _refuse_edits(self, position: int) -> None:
+        if self.settings.save_inputs:
+            return
+        dirty = self._edits(position)
+        if dirty:
+            raise UsageError(
+                f"{', '.join(sorted(dirty))} {'is' if len(dirty) == 1 else 'are'} edited and not committed",
+                hint='commit the edits, or set save_inputs = "commit" in specbuild.toml',
+            )
+
+    def _keep_unrecorded(self, task: Task, before: Mapping[RepoPath, Entry]) -> list[str]:
+        """Keeps bytes at a `rebuild` task's targets that no commit holds, before they are overwritten."""
+        tree, committer = self.world.tree, self.world.committer
+        paths = [path for path, entry in before.items() if tree.tracked(path) != entry]
+        if not paths:
+            return []
+        kept = committer.add(paths)
+        ref = committer.keep("saved", kept, f"{task.name}: targets before they were made again\n")
+        return [f"Edited targets ({', '.join(sorted(paths))}) were kept at {ref}"]
+
+    def _keep_staged(self, paths: Iterable[RepoPath], results: Mapping[RepoPath, Entry]) -> None:
+        """Keeps staged versions that neither HEAD nor the file has, before the index entry is replaced."""
+        tree = self.world.tree
+        staged: dict[RepoPath, Entry | None] = {}
+        for path in paths:
+            entry = tree.staged(path)
+            if entry is not None and entry not in {tree.tracked(path), tree.entry(path), results.get(path)}:
+                staged[path] = entry
+        if staged:
+            self.world.committer.keep("saved", staged, "staged versions of edited inputs\n")
+
+    def _admitted(self, work: Work, changed: Mapping[RepoPath, Entry | None]) -> dict[RepoPath, Entry | None]:
+        """Of all that a task changed, what its commit takes: not boxes, not others' generated files."""
+        graph = self.judge.graph
+        taken: dict[RepoPath, Entry | None] = {}
+        for path, entry in changed.items():
+            owners = [t for _, positions in graph.writers.overlapping(path) for t in positions]
+            foreign = [t for t in owners if t != work.position and graph.tasks[t].rebuild]
+            if foreign and work.position not in owners:
+                name = graph.tasks[foreign[0]].name.id
+                work.notes.append(f"Dropped its change of {path}, which {name} makes")
+                continue
+            taken[path] = entry
+        for path, entry in taken.items():
+            if path in self.project.task_files and entry is not None:
+                taken[path] = self._without_box_changes(path, entry)
+        return taken
+
+    def _without_box_changes(self, path: RepoPath, entry: Entry) -> Entry:
+        committer = self.world.committer
+        before, after = self.world.tree.read(path) or b"", committer.read(entry.oid)
+        return Entry(entry.mode, committer.store(self.project.restore_boxes(path, before, after)))
+
+    def _file_changes(self, results: Results, before: Mapping[RepoPath, Entry]) -> Iterable[FileChange]:
+        changed: dict[RepoPath, Entry | None] = {
+            **results.entries,
+            **dict.fromkeys(results.removed),
+            **results.extra,
+        }
+        for path, entry in sorted(changed.items()):
+            old = before.get(path) or (self.world.tree.tracked(path) if path in results.extra else None)
+            if entry == old:
+                continue
+            lines = None if entry is None else self._lines(path)
+            yield FileChange(path, "deleted" if entry is None else "modified" if old else "created", lines)
+
+    def _lines(self, path: RepoPath) -> int | None:
+        data = self.world.tree.read(path)
+        if data is None or b"\0" in data[:8000]:
+            return None
+        return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+
+
+def _there(target: RepoPath, entries: Mapping[RepoPath, Entry]) -> bool:
+    return any(_within(path, target) for path in entries)
+
+
+def _within(path: RepoPath, target: RepoPath) -> bool:
+    return path == target or (target.endswith("/") and path.startswith(target))
+
+
+def _renamed(task: Task, name: str, path: RepoPath) -> Task:
+    """The task with a bare name, which matched nothing at the start, as the path that it turned out to be."""
+    targets = tuple(path if target == name else target for target in task.targets)
+    return replace(task, targets=targets, unresolved=tuple(n for n in task.unresolved if n != name))
+
+
+def _failure(work: Work, message_: str) -> Failure:
+    return Failure(attempt=work.attempt, message=message_, output="".join(work.output)[-20_000:])
+
+
+def _same(old: Checkpoint, new: Checkpoint) -> bool:
+    return (old.key, old.local, old.targets) == (new.key, new.local, new.targets)
+
+
+class Overtaken(Exception):  # noqa: N818  (a state of the world, not a mistake)
+    """The branch moved and changed what the task read or wrote: it is to be judged again."""
+
+
+class BranchSwitched(RepositoryError):  # noqa: N818
+    """A person switched branches while a task ran in the working tree."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "HEAD no longer names the branch that this run began on",
+            hint="the task's work is kept under refs/specbuild/failed; switch back and run specbuild again",
+        )
+
+
+def reusable(judge: Judge, recorded: Recorded, tree: Tree) -> Mapping[RepoPath, Entry] | None:
+    """The files that a checkpoint's results are, where some tree still has them."""
+    entries: dict[RepoPath, Entry] = {}
+    source = judge.history.snapshot(recorded.commit)
+    for path, result in recorded.checkpoint.targets.items():
+        found = entries_at(source, path)
+        if result_of(path, found) != result:
+            found = entries_at(tree, path)
+            if result_of(path, found) != result:
+                return None
+        entries.update(found)
+    return entries
