@@ -1,0 +1,21 @@
+"""specbuild.toml: its text as settings and rules, and what they decide about a task."""
+
+from specbuild.config.decide import Decision, ExecutorDefaults, decide
+from specbuild.config.reading import parse
+from specbuild.config.settings import Build, Config, Gate, Hooks, Plugins, Report, Rule, Runs, TaskSource
+
+__all__ = [
+    "Build",
+    "Config",
+    "Decision",
+    "ExecutorDefaults",
+    "Gate",
+    "Hooks",
+    "Plugins",
+    "Report",
+    "Rule",
+    "Runs",
+    "TaskSource",
+    "decide",
+    "parse",
+]

@@ -1,0 +1,271 @@
+"""The text of specbuild.toml as a Config; whatever it says wrong is an error with file, line and key."""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, cast, get_args
+
+from specbuild.config.lines import locate
+from specbuild.config.settings import (
+    FILE,
+    Build,
+    Config,
+    Gate,
+    Hooks,
+    Plugins,
+    Report,
+    Rule,
+    Runs,
+    TaskSource,
+)
+from specbuild.config.table import Source, Table, kind
+from specbuild.engine.filter import Filter
+from specbuild.engine.filter import parse as parse_filter
+from specbuild.engine.task import Isolation, OnEdit, Writes
+from specbuild.errors import ConfigError, Problems, SpecbuildError, UsageError
+
+ON_EDIT: tuple[str, ...] = get_args(OnEdit)
+WRITES: tuple[str, ...] = get_args(Writes)
+ISOLATION: tuple[str, ...] = get_args(Isolation)
+SAVE_INPUTS = ("commit", "refuse")
+FORMATS = ("session", "changes", "progress", "junit", "json")
+RULE_WORDS = frozenset({"id", "range", "phase", "story", "priority", "title", "label", "req", "target"})
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def parse(text: str, *, file: str = FILE) -> Config:
+    """The settings that `text` states; ConfigError, or Problems where there are several errors."""
+    if not text.strip():
+        return Config(file=file)
+    import tomllib  # noqa: PLC0415
+
+    try:
+        values = tomllib.loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(str(error), text, file) from None
+    source = Source(file, locate(text))
+    config = _config(Table(source, (), "", values), file)
+    raise_all(source.errors)
+    return config
+
+
+def raise_all(errors: Sequence[SpecbuildError]) -> None:
+    """Raises the one error, or all of them as one."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise Problems(list(errors))
+
+
+def unknown_executor(name: str, where: str, subject: str, known: Collection[str]) -> ConfigError:
+    builtin = ["shell", "python", "agent", "manual"]
+    ordered = [each for each in builtin if each in known] + sorted(set(known) - set(builtin))
+    what = f'{subject} names executor "{name}"'
+    return ConfigError(what, where=where, hint=f"there are {', '.join(ordered)}")
+
+
+def _syntax_error(message: str, text: str, file: str) -> ConfigError:
+    place = re.search(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)", message)
+    line = int(place[1]) if place and place[1] else text.count("\n") + 1
+    column = f", column {place[2]}" if place and place[2] else ""
+    reason = message[: place.start()] if place else message
+    return ConfigError(f"this is not TOML: {reason[:1].lower()}{reason[1:]}{column}", where=f"{file}:{line}")
+
+
+def _config(top: Table, file: str) -> Config:
+    executors = top.table("executor", "[executor]")
+    config = Config(
+        file=file,
+        tasks=_tasks(top),
+        build=_build(top.table("build", "[build]")),
+        rules=tuple(_rule(number, table) for number, table in enumerate(top.tables("rule", "rule"), 1)),
+        gates=_gates(top.tables("gate", "gate")),
+        executors=_executors(executors),
+        plugins=_plugins(top.table("plugins", "[plugins]")),
+        hooks=_hooks(top.table("hooks", "[hooks]")),
+        reports=tuple(_report(table) for table in top.tables("report", "report")),
+        runs=_runs(top.table("runs", "[runs]")),
+        lines={
+            "build.executor": top.source.line(("build", "executor")),
+            **{f"executor.{name}": executors.line_of(name) for name in executors.values},
+        },
+    )
+    top.finish()
+    return config
+
+
+def _tasks(top: Table) -> tuple[TaskSource, ...] | None:
+    value = top.raw("tasks")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not value:
+        top.wrong("tasks", f"tasks is {kind(value) if value != [] else 'empty'}", _TASKS_HINT)
+        return None
+    sources = []
+    for index, each in enumerate(value):
+        if isinstance(each, str) and each:
+            sources.append(TaskSource(each, line=top.line_of("tasks")))
+        elif isinstance(each, dict):
+            table = Table(top.source, ("tasks", index), f"tasks, entry {index + 1}", each)
+            sources.append(
+                TaskSource(
+                    table.required("file"),
+                    (table.string("root") or "").removesuffix("/"),
+                    table.string("dialect"),
+                    table.line,
+                )
+            )
+            table.finish()
+        else:
+            top.wrong("tasks", f"tasks holds {kind(each)}", _TASKS_HINT)
+    return tuple(sources)
+
+
+_TASKS_HINT = 'it takes a list of paths, or of tables { file = "a/tasks.md", root = "a" }'
+
+
+def _build(table: Table) -> Build:
+    default = Build()
+    executor = table.string("executor")
+    jobs = table.whole("jobs", low=1)
+    retries = table.whole("retries")
+    timeout = table.seconds("timeout")
+    inputs = table.strings("inputs")
+    save_inputs = table.choice("save_inputs", SAVE_INPUTS)
+    tick = table.flag("tick")
+    reuse_from = table.strings("reuse_from", one=True)
+    subject = table.string("subject")
+    if subject is not None and "\n" in subject:
+        table.wrong("subject", "subject of [build] has more than one line", "it takes one, e.g. {id} {title}")
+    build = Build(
+        executor=executor,
+        jobs=jobs,
+        retries=default.retries if retries is None else retries,
+        timeout=timeout,
+        inputs=inputs or (),
+        save_inputs=cast("Any", save_inputs or default.save_inputs),
+        tick=default.tick if tick is None else tick,
+        reuse_from=default.reuse_from if reuse_from is None else reuse_from,
+        subject=subject or default.subject,
+        run_hooks=table.flag("run_hooks") or False,
+        on_finish=table.string("on_finish"),
+        budget_usd=table.number("budget_usd"),
+        budget_tokens=table.whole("budget_tokens"),
+        share=table.strings("share") or (),
+    )
+    table.finish()
+    return build
+
+
+def _rule(number: int, table: Table) -> Rule:
+    rule = Rule(
+        number=number,
+        line=table.line,
+        match=_match(table),
+        executor=table.string("executor"),
+        run=table.string("run"),
+        inputs=table.strings("inputs"),
+        targets=table.strings("targets"),
+        verify=table.string("verify"),
+        on_edit=cast("Any", table.choice("on_edit", ON_EDIT)),
+        writes=cast("Any", table.choice("writes", WRITES)),
+        isolation=cast("Any", table.choice("isolation", ISOLATION)),
+        timeout=table.seconds("timeout"),
+        retries=table.whole("retries"),
+        env=_env(table),
+        needs=table.strings("needs"),
+        setup=table.string("setup"),
+        review=table.flag("review"),
+        reuse=table.flag("reuse"),
+        share=table.strings("share"),
+        lines=table.lines_of(),
+    )
+    table.finish()
+    return rule
+
+
+def _match(table: Table) -> Filter | None:
+    expression = table.string("match")
+    if expression is None:
+        return None
+    try:
+        found = parse_filter(expression)
+    except UsageError as error:
+        table.wrong("match", f"match of {table.label}: {error.what}", error.hint)
+        return None
+    for word in sorted(found.words - RULE_WORDS):
+        table.wrong(
+            "match",
+            f'match of {table.label} asks for "{word}", which nobody knows before rules have decided',
+            f"a rule may ask for {', '.join(sorted(RULE_WORDS - {'range'}))}",
+        )
+    return found
+
+
+def _env(table: Table) -> tuple[str, ...] | None:
+    names = table.strings("env")
+    for name in names or ():
+        if not _ENV_NAME.match(name):
+            table.wrong("env", f'env of {table.label} holds "{name}"', "it takes names of variables")
+    return names
+
+
+def _gates(tables: list[Table]) -> tuple[Gate, ...]:
+    gates: list[Gate] = []
+    for table in tables:
+        gate = Gate(
+            name=table.required("name"),
+            run=table.required("run"),
+            at=cast("Any", table.choice("at", ("phase", "end")) or "end"),
+            timeout=table.seconds("timeout"),
+            line=table.line,
+        )
+        table.finish()
+        if gate.name and any(each.name == gate.name for each in gates):
+            table.wrong("name", f'there are two gates "{gate.name}"', "give one of them another name")
+        gates.append(gate)
+    return tuple(gates)
+
+
+def _executors(table: Table) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name in table.values:
+        options = table.table(name, f"[executor.{name}]")
+        found[name] = dict(options.values)
+    return found
+
+
+def _plugins(table: Table) -> Plugins:
+    plugins = Plugins(load=table.strings("load") or (), line=table.line_of("load"))
+    for entry in plugins.load:
+        if entry.startswith(("/", "~")) or ".." in entry.split("/"):
+            table.wrong(
+                "load", f'load of [plugins] holds "{entry}"', "it takes files of the repository, or modules"
+            )
+    table.finish()
+    return plugins
+
+
+def _hooks(table: Table) -> Hooks:
+    keep = table.flag("keep")
+    push = table.table("pre-push", "[hooks.pre-push]")
+    mode = push.choice("mode", ("run", "check"))
+    budget = push.seconds("budget")
+    push.finish()
+    table.finish()
+    return Hooks(keep=keep or False, pre_push_mode=cast("Any", mode or "run"), pre_push_budget=budget)
+
+
+def _report(table: Table) -> Report:
+    if "format" not in table.values:
+        table.required("format")
+    report = Report(
+        format=cast("Any", table.choice("format", FORMATS)), path=table.required("path"), line=table.line
+    )
+    table.finish()
+    return report
+
+
+def _runs(table: Table) -> Runs:
+    runs = Runs(keep=table.whole("keep", low=1), max_bytes=table.whole("max_bytes", low=1))
+    table.finish()
+    return runs

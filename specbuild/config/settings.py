@@ -1,0 +1,165 @@
+"""What specbuild.toml says, as values; a missing file is `Config()`."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from specbuild.engine.filter import Filter
+from specbuild.engine.task import Isolation, OnEdit, RepoPath, TaskText, Writes
+
+if TYPE_CHECKING:
+    from specbuild.config.decide import Decision, ExecutorDefaults
+
+FILE = "specbuild.toml"
+
+
+class TaskSource(NamedTuple):
+    """A task file that config names (it may be a glob), and the folder that its paths start from."""
+
+    file: RepoPath
+    root: str = ""  # "": the repository's top
+    dialect: str | None = None  # None: markdown checklists
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """`[build]`: how runs go, and what holds for tasks that nothing else decides."""
+
+    executor: str | None = None
+    jobs: int | None = None  # None: the command decides
+    retries: int = 0  # further attempts after the first
+    timeout: float | None = None  # seconds; None: no limit
+    inputs: tuple[str, ...] = ()  # read by every task
+    save_inputs: Literal["commit", "refuse"] = "commit"
+    tick: bool = True
+    reuse_from: tuple[str, ...] = ("refs/heads/*",)
+    subject: str = "{id} {title}"
+    run_hooks: bool = False  # whether git's hooks run for checkpoints' commits
+    on_finish: str | None = None  # a shell command after each run
+    budget_usd: float | None = None  # what a run's agents may cost
+    budget_tokens: int | None = None
+    share: tuple[str, ...] = ()  # ignored folders that worktrees link in
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A `[[rule]]`; None: it says nothing about this key."""
+
+    number: int  # from 1
+    line: int
+    match: Filter | None = None  # None: every task
+    executor: str | None = None
+    run: str | None = None
+    inputs: tuple[str, ...] | None = None
+    targets: tuple[str, ...] | None = None
+    verify: str | None = None
+    on_edit: OnEdit | None = None
+    writes: Writes | None = None
+    isolation: Isolation | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    env: tuple[str, ...] | None = None
+    needs: tuple[str, ...] | None = None
+    setup: str | None = None
+    review: bool | None = None
+    reuse: bool | None = None
+    share: tuple[str, ...] | None = None
+    lines: Mapping[str, int] = field(default_factory=dict)  # key -> line
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A `[[gate]]`: a command over the whole tree."""
+
+    name: str
+    run: str
+    at: Literal["phase", "end"] = "end"
+    timeout: float | None = None  # seconds
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    load: tuple[str, ...] = ()  # files of the repository, or modules
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    keep: bool = False  # whether `keep` tasks count in git hooks
+    pre_push_mode: Literal["run", "check"] = "run"
+    pre_push_budget: float | None = None  # seconds that a build may hold up a push; None: any
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A `[[report]]`: a document written after each run."""
+
+    format: Literal["session", "changes", "progress", "junit", "json"]
+    path: str
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """`[runs]`: how much of the runs' logs is kept; None: specbuild's own limit."""
+
+    keep: int | None = None  # runs
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All of specbuild.toml."""
+
+    file: str = FILE
+    tasks: tuple[TaskSource, ...] | None = None  # None: the default places
+    build: Build = Build()
+    rules: tuple[Rule, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # options by name
+    plugins: Plugins = Plugins()
+    hooks: Hooks = Hooks()
+    reports: tuple[Report, ...] = ()
+    runs: Runs = Runs()
+    lines: Mapping[str, int] = field(default_factory=dict)  # "build.executor", "executor.agent" -> line
+
+    def decide(self, text: TaskText, defaults: "Callable[[str], ExecutorDefaults | None]") -> "Decision":
+        """What rules, body and defaults say about a task; see `decide.decide`."""
+        from specbuild.config.decide import decide  # noqa: PLC0415  (it needs this module)
+
+        return decide(self, text, defaults)
+
+    def named_executors(self, tasks: Iterable[TaskText] = ()) -> frozenset[str]:
+        """Every executor that config or a task's body names."""
+        return frozenset(name for name, _, _ in self._uses(tasks))
+
+    def check(self, known: Collection[str], tasks: Iterable[TaskText] = ()) -> None:
+        """Raises ConfigError (or Problems) where an executor is named that is not among `known`."""
+        from specbuild.config.reading import raise_all, unknown_executor  # noqa: PLC0415
+
+        raise_all(
+            [
+                unknown_executor(name, where, subject, known)
+                for name, where, subject in self._uses(tasks)
+                if name not in known
+            ]
+        )
+
+    def _uses(self, tasks: Iterable[TaskText]) -> Iterable[tuple[str, str, str]]:
+        """Name, place and namer of each use of an executor."""
+        if self.build.executor is not None:
+            yield self.build.executor, f"{self.file}:{self.lines.get('build.executor', 0)}", "[build]"
+        for rule in self.rules:
+            if rule.executor is not None:
+                place = f"{self.file}:{rule.lines.get('executor', rule.line)}"
+                yield rule.executor, place, f"rule {rule.number}"
+        for name in self.executors:
+            yield name, f"{self.file}:{self.lines.get(f'executor.{name}', 0)}", f"table [executor.{name}]"
+        for text in tasks:
+            key = text.keys.get("executor")
+            if key is not None:
+                from specbuild.config.decide import plain  # noqa: PLC0415
+
+                yield plain(key.value), f"{text.name.file}:{key.line}", f"task {text.name.id}"
