@@ -360,8 +360,10 @@ def _read(lines: Iterable[bytes], *, output: bool) -> Iterable[Stamped]:
 
 
 def last_outcomes(runs: Sequence[Run]) -> Mapping[TaskName, Outcome]:
-    """How each task ended in the last run that ended it."""
-    return {event.task: event.outcome for run in runs for event in run.finished}
+    """How each task ended in the last run that tried it; one that was merely passed over did not end."""
+    return {
+        event.task: event.outcome for run in runs for event in run.finished if event.outcome != "skipped"
+    }
 
 
 def sessions_since_success(runs: Sequence[Run]) -> Sequence[Run]:

@@ -327,6 +327,7 @@ def test_the_last_outcome_of_a_task_is_of_the_last_run_that_ended_it(tmp_path: P
     clock = Ticking()
     log(tmp_path, finished(A, "failed"), finished(B, "blocked"), ended("failed"), clock=clock)
     log(tmp_path, finished(A), started(B), clock=clock)
+    log(tmp_path, finished(A, "skipped"), clock=clock)
     assert last_outcomes(read_runs(str(tmp_path))) == {A: "completed", B: "blocked"}
 
 

@@ -1,0 +1,372 @@
+"""The summary of a run in words: headline, figures, what failed and why, and commands to paste."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from specbuild.engine.events import GateFinished, TaskFinished
+from specbuild.engine.task import TaskName
+from specbuild.reporting.summary import (
+    Failed,
+    Parallelism,
+    PhaseTime,
+    Retried,
+    Sessions,
+    Summary,
+    Tests,
+    tests_of,
+)
+from specbuild.reporting.text import Line, Tone, clean, count, duration, percent, ranges, shell_word
+
+LISTED = 20
+"""So many titles of a list are shown; the rest is counted."""
+
+
+class Step(NamedTuple):
+    """Something to do next: a command to paste, and what it is for."""
+
+    command: str  # "": nothing to paste
+    purpose: str
+
+
+class Invocation(NamedTuple):
+    """What of this run's command line the next one needs."""
+
+    scope: tuple[str, ...] = ()  # --tasks FILE or --all
+    options: tuple[str, ...] = ()  # --parallel, -j 4: for runs only
+
+
+def label_for(summary: Summary) -> Callable[[TaskName], str]:
+    """The short id where all tasks of the run are of one file, else the full name."""
+    return (lambda task: task.id) if len(summary.files) == 1 else str
+
+
+def headline(summary: Summary) -> Line:
+    """One of the three headlines, with what was particular about the run."""
+    kind = {"complete": "complete ✓", "partially complete": "partially complete", "failed": "failed ✗"}
+    particular = []
+    if summary.resumed:
+        particular.append("resumed")
+    if summary.filter:
+        particular.append(_filter_words(summary.filter))
+    if summary.interrupted:
+        particular.append("interrupted")
+    tail = f" ({', '.join(particular)})" if particular else ""
+    tones: dict[str, Tone] = {"complete": "good", "partially complete": "warn", "failed": "bad"}
+    return Line(f"Build {kind[summary.headline]}{tail}", tones[summary.headline])
+
+
+def _filter_words(expression: str) -> str:
+    expression = clean(expression)
+    return f"{expression} tasks" if re.fullmatch(r"\w+", expression) else f"filter {expression}"
+
+
+def render(
+    summary: Summary,
+    *,
+    label: Callable[[TaskName], str] | None = None,
+    invocation: Invocation | None = None,
+    documents: Sequence[str] = (),
+) -> list[Line]:
+    """The whole summary; `documents`: those that `[[report]]` wrote after the run."""
+    name = label or label_for(summary)
+    lines = [headline(summary), Line("")]
+    lines += _section("Summary", _figures(summary, name))
+    for failed in summary.failed:
+        lines += _section("Failed task", _failure(failed, name), tone="bad")
+    lines += _section("Blocked tasks", [f"  {_blocked(task, summary, name)}" for task in summary.blocked])
+    lines += _section(*_completed(summary, name))
+    if summary.sessions is not None:
+        lines += _section("Resume", _resume(summary.sessions, summary, name))
+    if summary.parallel is not None:
+        lines += _section("Parallel", _parallel(summary.parallel, name))
+    lines += _section("Phases", _phases(summary))
+    lines += _section("Gates", [f"- {_gate(gate)}" for gate in summary.gates])
+    lines += _section("Deferred", list(_deferred(summary)))
+    lines += _section("Documents", [f"✓ {clean(document)}" for document in documents])
+    lines += _section("Next steps", _steps(next_steps(summary, name, invocation or Invocation())))
+    return lines[:-1]
+
+
+def _section(title: str, lines: Sequence[str], tone: Tone = "head") -> list[Line]:
+    if not lines:
+        return []
+    return [Line(f"{title}:", tone), *map(Line, lines), Line("")]
+
+
+def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
+    kind = f"{clean(summary.filter)} tasks" if summary.filter else "Tasks"
+    lines = [f"{kind} completed: {summary.done}/{summary.chosen}"]
+    if summary.up_to_date:
+        lines.append(f"Up to date before: {summary.up_to_date}")
+    if summary.reused:
+        saved = summary.saved_by_reuse
+        lines.append(f"Reused: {len(summary.reused)} (saved {_known(saved)})")
+    if summary.failed:
+        lines.append(f"Tasks failed: {_named([failed.task.task for failed in summary.failed], name)}")
+    if summary.blocked:
+        lines.append(f"Tasks blocked: {_named([task.task for task in summary.blocked], name)}")
+    if summary.not_run:
+        lines.append(f"Tasks not run: {summary.not_run}")
+    if summary.deferred:
+        total = sum(len(titles) for titles in summary.deferred.values())
+        each = ", ".join(f"{_priority(p)}: {len(titles)}" for p, titles in sorted(summary.deferred.items()))
+        lines.append(f"Tasks deferred: {total} ({each})")
+    if summary.claimed:
+        lines.append(f"Claimed, ticked but recorded by no commit: {_named(summary.claimed, name)}")
+    if summary.left:
+        lines.append(f"Left, since repeating them needs leave: {_named(summary.left, name)}")
+    lines.append(f"Duration: {_known(summary.seconds)}")
+    if summary.average is not None:
+        lines.append(f"Average task time: {duration(summary.average)}")
+    lines.append(f"Tests: {_tests(summary)}")
+    lines.append(f"Files created: {summary.changed.created}")
+    lines.append(f"Files modified: {summary.changed.modified}")
+    if summary.changed.deleted:
+        lines.append(f"Files deleted: {summary.changed.deleted}")
+    if summary.warnings:
+        lines.append(f"Warnings: {len(summary.warnings)}")
+    return [f"- {line}" for line in lines]
+
+
+def _known(seconds: float | None) -> str:
+    return "unknown" if seconds is None else duration(seconds)
+
+
+def _named(tasks: Sequence[TaskName], name: Callable[[TaskName], str]) -> str:
+    return f"{len(tasks)} ({clean(ranges(name(task) for task in tasks))})"
+
+
+def _priority(priority: str) -> str:
+    return "without priority" if priority == "none" else clean(priority)
+
+
+def _tests(summary: Summary) -> str:
+    if summary.tests is not None:
+        cover = "" if summary.coverage is None else f" ({summary.coverage:.0f}% coverage)"
+        return counted(summary.tests) + cover
+    if summary.skipped_gates:
+        return "not run (--skip-tests)"
+    if not summary.gates:
+        return "none, no gate ran"
+    cover = "" if summary.coverage is None else f", {summary.coverage:.0f}% coverage"
+    return f"number unknown, no gate wrote JUnit XML{cover}"
+
+
+def counted(tests: Tests) -> str:
+    """`41 passing, 2 failing`."""
+    words = [f"{tests.passed} passing"]
+    if tests.failed:
+        words.append(f"{tests.failed} failing")
+    if tests.skipped:
+        words.append(f"{tests.skipped} skipped")
+    return ", ".join(words)
+
+
+def task_words(task: TaskFinished, name: Callable[[TaskName], str]) -> str:
+    """`T006 [US2] Email service`."""
+    story = f" [{task.story}]" if task.story else ""
+    return clean(f"{name(task.task)}{story} {task.title}")
+
+
+def _failure(failed: Failed, name: Callable[[TaskName], str]) -> list[str]:
+    task = failed.task
+    lines = [
+        f"  {task_words(task, name)}",
+        f"  Error: {clean(task.error or 'unknown')}",
+        f"  Attempts: {attempts(failed)}, {duration(task.seconds)}",
+    ]
+    if task.partial:
+        lines.append(f"  Partial work: {clean(task.partial)}")
+    diagnosis = failed.diagnosis
+    if diagnosis is not None:
+        if diagnosis.causes:
+            lines += ["", "  Possible causes:", *(f"  - {clean(cause)}" for cause in diagnosis.causes)]
+        if diagnosis.fixes:
+            lines += ["", "  Suggested fixes:"]
+            lines += [f"  {number}. {clean(fix)}" for number, fix in enumerate(diagnosis.fixes, 1)]
+    return lines
+
+
+def attempts(failed: Failed) -> str:
+    """`3 of 3 (exhausted)`; a task that failed before its attempts ran out failed for good."""
+    made, allowed = failed.task.attempts, failed.allowed
+    if allowed is None:
+        return str(made)
+    return f"{made} of {allowed} ({'exhausted' if made >= allowed else 'not worth repeating'})"
+
+
+def _blocked(task: TaskFinished, summary: Summary, name: Callable[[TaskName], str]) -> str:
+    if task.blocked_by is None:
+        why = clean(task.error or "what it waits for is not done")
+    else:
+        title = summary.titles.get(task.blocked_by)
+        why = clean(f"blocked by {name(task.blocked_by)}" + (f" {title}" if title else ""))
+    return f"{task_words(task, name)} ({why})"
+
+
+def _completed(summary: Summary, name: Callable[[TaskName], str]) -> tuple[str, list[str]]:
+    tasks = [*summary.completed, *summary.reused]
+    tasks.sort(key=lambda task: task.position)
+    if summary.failed:
+        if not tasks:
+            return "", []
+        ids = clean(ranges(name(task.task) for task in tasks))
+        went_on = summary.headline == "partially complete"
+        return "Independent tasks completed" if went_on else "Completed", [
+            f"  ✓ {ids} ({count(len(tasks), 'task')})"
+        ]
+    if not summary.filter:
+        return "", []
+    shown = [f"✓ {clean(task.title)}" for task in tasks[:LISTED]]
+    more = len(tasks) - len(shown)
+    return "Completed", [*shown, *([f"… and {more} more"] if more else [])]
+
+
+def _resume(sessions: Sessions, summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
+    intact = f", of which {sessions.repeated} had to run again" if sessions.repeated else ", all intact"
+    lines = [
+        f"Previously completed: {count(sessions.previous + sessions.repeated, 'task')}"
+        + (intact if sessions.known else ""),
+        f"Resumed tasks: {count(sessions.resumed, 'task')}",
+    ]
+    lines += [f"Failed task retry: {_retried(retried, summary, name)}" for retried in sessions.retried]
+    lines.append(f"Resume duration: {_known(summary.seconds)}")
+    if not sessions.known:
+        lines.append("Failed task retry: unknown, the logs of earlier sessions are gone")
+        lines.append("Total duration: unknown, the logs of earlier sessions are gone")
+        return [f"- {line}" for line in lines]
+    least = "" if sessions.exact else "at least "
+    lines.append(
+        f"Total duration: {least}{duration(sessions.seconds)} (across {count(sessions.number, 'session')})"
+    )
+    return [f"- {line}" for line in lines]
+
+
+def _retried(retried: Retried, summary: Summary, name: Callable[[TaskName], str]) -> str:
+    title = retried.now.title if retried.now else summary.titles.get(retried.name, "")
+    words = clean(f"{name(retried.name)} {title}".strip())
+    before = f"; before: {clean(retried.error)}" if retried.error else ""
+    if retried.now is None:
+        return f"{words}, not run{before}"
+    result = {"completed": "successful", "reused": "successful, reused"}.get(
+        retried.now.outcome, retried.now.outcome
+    )
+    tried = f" ({count(retried.now.attempts, 'attempt')})" if retried.now.attempts else ""
+    return f"{words}, {result}{tried}{before}"
+
+
+def _parallel(figures: Parallelism, name: Callable[[TaskName], str]) -> list[str]:
+    if figures.saved >= 0:
+        saved = f"{duration(figures.saved)} ({percent(figures.efficiency)} faster)"
+    else:
+        saved = f"none, the run took {duration(-figures.saved)} more"
+    lines = [
+        f"Parallel tasks, marked [P]: {figures.marked}",
+        f"Concurrent workers: {figures.workers}",
+        f"Sequential equivalent: {duration(figures.sequential)} (sum of all tasks)",
+        f"Wall time: {duration(figures.wall)} (of the run, without its gates)",
+        f"Time saved: {saved}",
+        f"Efficiency: {percent(figures.efficiency)} (time saved / sequential equivalent)",
+        f"Average parallelism: {figures.average:.1f} (sequential equivalent / wall time)",
+        f"Longest task: {duration(figures.longest.seconds)} ({clean(name(figures.longest.task))})",
+        f"Shortest task: {duration(figures.shortest.seconds)} ({clean(name(figures.shortest.task))})",
+    ]
+    return [f"- {line}" for line in lines]
+
+
+def _phases(summary: Summary) -> list[str]:
+    lines = [f"- {_phase(phase)}" for phase in summary.phases]
+    if lines and any(not gate.cached for gate in summary.gates):
+        lines.append(f"- Testing: {duration(summary.testing)}")
+    return lines
+
+
+def _phase(phase: PhaseTime) -> str:
+    missing = [story for story in phase.stories if story.lower() not in phase.name.lower()]
+    stories = f" ({', '.join(missing)})" if missing else ""
+    label = clean(phase.name) or "Without phase"
+    return f"{label}{clean(stories)}: {count(phase.tasks, 'task')} in {duration(phase.seconds)}"
+
+
+def _gate(gate: GateFinished) -> str:
+    where = f", {clean(gate.phase)}" if gate.phase else ", at the end"
+    result = "passed" if gate.passed else "failed"
+    took = "before, on the same tree" if gate.cached else f"in {duration(gate.seconds)}"
+    tests = tests_of(gate)
+    words = [f"{clean(gate.gate)}{where}: {result} {took}"]
+    if tests is not None:
+        words.append(counted(tests))
+    if gate.coverage is not None:
+        words.append(f"coverage {gate.coverage:.0f}%")
+    return ", ".join(words)
+
+
+def _deferred(summary: Summary) -> Iterator[str]:
+    for priority, titles in sorted(summary.deferred.items()):
+        shown = ", ".join(clean(title) for title in titles[:LISTED])
+        more = f", … and {len(titles) - LISTED} more" if len(titles) > LISTED else ""
+        yield f"  {_priority(priority)}: {count(len(titles), 'task')} ({shown}{more})"
+
+
+def next_steps(summary: Summary, name: Callable[[TaskName], str], invocation: Invocation) -> list[Step]:
+    """What a person would do next, as commands that can be pasted."""
+    chosen = ("--filter", summary.filter) if summary.filter else ()
+    again = (*invocation.options, *invocation.scope)
+    steps: list[Step] = []
+    for failed in summary.failed[:3]:
+        ids = clean(name(failed.task.task))
+        steps.append(
+            Step(_command("log", name(failed.task.task), *invocation.scope), f"all that {ids} printed")
+        )
+        if failed.task.partial:
+            steps.append(Step(f"git show {shell_word(failed.task.partial)}", "its partial work"))
+    broken = [gate.gate for gate in summary.gates if not gate.passed]
+    if summary.failed or broken or summary.interrupted or (summary.not_run and not summary.left):
+        steps.append(Step(_command("--continue", *chosen, *again), _purpose(summary, name, broken)))
+    bad = {failed.task.task for failed in summary.failed}
+    if summary.filter and any(task.blocked_by not in bad for task in summary.blocked):
+        purpose = "with the tasks outside the filter that chosen ones wait for"
+        steps.append(Step(_command(*chosen, "--with-needs", *again), purpose))
+    if summary.left:
+        steps.append(Step(_command("--yes", *chosen, *again), "give leave to repeat what is left"))
+    if summary.claimed:
+        steps.append(Step(_command("adopt", *invocation.scope), "record the claimed tasks as done"))
+    if summary.headline == "complete":
+        steps += _after_success(summary, invocation)
+    return steps
+
+
+def _after_success(summary: Summary, invocation: Invocation) -> Iterator[Step]:
+    for priority in sorted(set(summary.deferred) - {"none"}):
+        command = _command("--filter", priority, *invocation.options, *invocation.scope)
+        yield Step(command, f"the {clean(priority)} tasks, when ready")
+    for story in summary.deferred_stories[:1]:
+        command = _command("--filter", story, *invocation.options, *invocation.scope)
+        yield Step(command, "or one story")
+    if "none" in summary.deferred:
+        yield Step(_command(*invocation.options, *invocation.scope), "all other tasks")
+    if summary.skipped_gates:
+        yield Step(_command(*invocation.options, *invocation.scope), "run the gates")
+    made = len(summary.completed) + len(summary.reused)
+    if made:
+        yield Step(f"git log -{made}", "what was made, a commit for each task")
+    if not summary.deferred:
+        yield Step(_command("check", "--strict", *invocation.scope), "is everything up to date?")
+
+
+def _purpose(summary: Summary, name: Callable[[TaskName], str], broken: Sequence[str]) -> str:
+    if not summary.failed:
+        return f"when gate {clean(broken[0])} is mended" if broken else "go on"
+    ids = clean(ranges(name(failed.task.task) for failed in summary.failed))
+    then = clean(ranges(name(task.task) for task in summary.blocked))
+    return f"when the cause is mended: retries {ids}" + (f", then runs {then}" if then else "")
+
+
+def _command(*words: str) -> str:
+    return " ".join(["specbuild", *(shell_word(word) for word in words)])
+
+
+def _steps(steps: Sequence[Step]) -> list[str]:
+    breadth = min(44, max((len(step.command) for step in steps), default=0))
+    return [f"  {step.command:<{breadth}}  # {step.purpose}" for step in steps]
