@@ -1,0 +1,20 @@
+"""`run --json`: each event as one object on a line of its own (SPEC section 9)."""
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from specbuild.engine.events import Event
+from specbuild.reporting.outlet import Outlet
+from specbuild.runlog import to_line
+
+
+class JsonLines:
+    """A reporter for programs; the lines are plain ASCII, whatever names and output hold."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.time) -> None:
+        self._outlet = Outlet(stream)
+        self._clock = clock
+
+    def __call__(self, event: Event) -> None:
+        self._outlet.write(to_line(event, self._clock()) + "\n")
