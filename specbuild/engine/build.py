@@ -388,15 +388,15 @@ class Builder:
             self._emit(Warned(f"{', '.join(changed)} changed meanwhile: once more", work.task.name))
             self._begin_again(work)
             return
-        done = self._record(work)
+        done = self._record(work, changed)
         if done is not None:
             self._completed(work, done, "completed")
 
-    def _record(self, work: Work) -> Done | None:
+    def _record(self, work: Work, changed: Sequence[RepoPath] = ()) -> Done | None:
         """Commits; None where the branch moved under it, so that it is judged again."""
         results = self._transactions.results(work)
         try:
-            return self._transactions.record(work, results, subject=self._settings.subject)
+            return self._transactions.record(work, results, subject=self._settings.subject, changed=changed)
         except Overtaken:
             self._emit(
                 Warned("the branch moved and changed what it reads or writes: once more", work.task.name)

@@ -40,13 +40,12 @@ class Looker:
         paths: dict[RepoPath, None] = {}
         plain: dict[RepoPath, None] = {}
         for path in read_paths(task, graph.tasks, graph.writers, graph.index):
-            if path not in task.targets:
+            if path not in task.targets and graph.writers.nearest(path, position):
                 paths[path] = None
         for path in (*task.reads, *task.inputs):
             for found in self._expand(path):
-                paths[found] = None
                 if not graph.writers.written(found):
-                    plain[found] = None
+                    paths[found] = plain[found] = None
         committed: list[tuple[RepoPath, str]] = []
         ignored: list[tuple[RepoPath, str]] = []
         for path in sorted(plain):

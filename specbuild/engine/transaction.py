@@ -51,9 +51,9 @@ class Work:
     position: int
     task: Task
     verdict: Verdict
-    start: Start
     inputs: Inputs
     before: Mapping[RepoPath, Entry]  # what stood at its targets
+    saved: Mapping[RepoPath, Entry | None]  # edits by people that its checkpoint has to hold
     stack: ExitStack
     sandbox: Sandbox
     worker: int
@@ -98,11 +98,13 @@ class Transactions:
         notes: list[str] = []
         if task.rebuild:
             notes += self._keep_unrecorded(task, before)
-        self._refuse_edits(position)
+        edits = self._edits(position)
+        self._refuse(edits)
+        saved = self.world.committer.add(edits) if edits else {}
         isolation = "worktree" if start.elsewhere and task.isolation == "none" else task.isolation
         changes = dict(start.changes)
         if isolation != "none":
-            changes = {**self._edits(position), **self._ignored(position), **changes}
+            changes = {**saved, **self._ignored(position), **changes}
         inputs = self.judge.inputs(position)
         stack = ExitStack()
         sandbox = stack.enter_context(
@@ -115,7 +117,18 @@ class Transactions:
             )
         )
         return Work(
-            position, task, verdict, start, inputs, before, stack, sandbox, worker, now, place, notes=notes
+            position=position,
+            task=task,
+            verdict=verdict,
+            inputs=inputs,
+            before=before,
+            saved=saved,
+            stack=stack,
+            sandbox=sandbox,
+            worker=worker,
+            began=now,
+            place=place,
+            notes=notes,
         )
 
     def attempt(self, work: Work, environment: Mapping[str, str]) -> Attempt:
@@ -190,18 +203,22 @@ class Transactions:
         old, new = dict(work.inputs.committed + work.inputs.ignored), dict(now.committed + now.ignored)
         return [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
 
-    def record(self, work: Work, results: Results, *, subject: str) -> Done:
-        """Commits edited inputs, results, tick and checkpoint in one ref update."""
+    def record(self, work: Work, results: Results, *, subject: str, changed: Sequence[RepoPath] = ()) -> Done:
+        """Commits edited inputs, results, tick and checkpoint in one ref update.
+
+        `changed`: inputs that a `keep` task changed itself; its commit takes them.
+        """
         task, tree, committer = work.task, self.world.tree, self.world.committer
         warnings = [f"{task.name.id}: {path} was not made" for path in results.missing]
         self.world.tree.refresh(task.targets)
-        saved = self._edits(work.position)
+        saved = {path: entry for path, entry in work.saved.items() if tree.tracked(path) != entry}
         self._keep_staged([*saved, *results.entries], results.entries)
-        if saved:
-            saved = {**saved, **committer.add(saved)}
-        changes = changes_of(results, tree)
+        own = committer.add(changed) if changed else {}
+        changes = {**own, **changes_of(results, tree)}
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
-        after = Overlay(tree, {**saved, **dict.fromkeys(results.removed), **results.entries, **results.extra})
+        after = Overlay(
+            tree, {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
+        )
         ticked = self.project.tick(task, after) if self.settings.tick else {}
         for path, data in ticked.items():
             entry = after.entry(path)
@@ -229,7 +246,7 @@ class Transactions:
         return Done(recorded, head, files, tuple(warnings), replan)
 
     def tick(self, tasks: Sequence[Task]) -> None:
-        """Ticks boxes of tasks that are complete: in the working tree, and in a commit where HEAD lacks them."""
+        """Ticks boxes of complete tasks: in the working tree, and in a commit where HEAD lacks them."""
         tree, committer = self.world.tree, self.world.committer
         changes: dict[RepoPath, Entry | None] = {}
         contents: dict[RepoPath, bytes] = {}
@@ -333,13 +350,10 @@ class Transactions:
         paths = [path for path, _ in self.judge.inputs(position).ignored]
         return self.world.committer.add(paths) if paths else {}
 
-    def _refuse_edits(self, position: int) -> None:
-        if self.settings.save_inputs:
-            return
-        dirty = self._edits(position)
-        if dirty:
+    def _refuse(self, edits: Mapping[RepoPath, Entry | None]) -> None:
+        if edits and not self.settings.save_inputs:
             raise UsageError(
-                f"{', '.join(sorted(dirty))} {'is' if len(dirty) == 1 else 'are'} edited and not committed",
+                f"{', '.join(sorted(edits))} {'is' if len(edits) == 1 else 'are'} edited and not committed",
                 hint='commit the edits, or set save_inputs = "commit" in specbuild.toml',
             )
 

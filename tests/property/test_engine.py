@@ -1,0 +1,86 @@
+"""Law 4 over random graphs, edits and failures: incremental equals clean, and a second run runs nothing."""
+
+from collections import Counter
+
+import pytest
+from fakes import Project
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from specbuild.engine.project import Settings
+
+SOURCES = ["s1", "s2", "s3"]
+TARGETS = ["p", "q", "r", "t"]
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> list[str]:
+    """Tasks over few files, so that chains, readers between writers and shared files are common."""
+    lines = []
+    for number in range(draw(st.integers(1, 6))):
+        targets = draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=2, unique=True))
+        inputs = draw(st.lists(st.sampled_from(SOURCES + TARGETS), max_size=3, unique=True))
+        marks = draw(st.sampled_from(["", "", " [P]", " [US1]", " [US2]", " [phase 2]"]))
+        needs = f" [needs T{draw(st.integers(1, number))}]" if number and draw(st.integers(0, 4)) == 0 else ""
+        lines.append(f"{' '.join(targets)}: {' '.join(i for i in inputs if i not in targets)}{marks}{needs}")
+    return sorted(lines, key=lambda line: "phase" in line)
+
+
+steps = st.one_of(
+    st.tuples(st.just("type"), st.sampled_from(SOURCES), st.sampled_from(["1", "2", "3"])),
+    st.tuples(st.just("damage"), st.sampled_from(TARGETS), st.sampled_from([None, "mine"])),
+    st.tuples(st.just("fail"), st.integers(1, 6), st.just("")),
+    st.tuples(st.just("reset"), st.integers(1, 3), st.just("")),
+    st.tuples(st.just("revert"), st.just(0), st.just("")),
+    st.tuples(st.just("reword"), st.integers(0, 5), st.sampled_from(["x", "y"])),
+    st.tuples(st.just("limit"), st.integers(1, 3), st.just("")),
+    st.tuples(st.just("build"), st.just(0), st.just("")),
+)
+
+
+def take(project: Project, step: tuple[str, object, object]) -> None:
+    kind, what, how = step
+    if kind in {"type", "damage"}:
+        project.repo.type(str(what), None if how is None else str(how))
+    elif kind == "fail":
+        project.executors.failing[f"T{what}"] = 1
+        project.build()
+        project.executors.failing.clear()
+    elif kind == "reset":
+        steps_back = min(int(str(what)), len(list(project.repo.log())) - 1)
+        project.repo.reset(steps_back)
+    elif kind == "revert" and len(list(project.repo.log())) > 1:
+        project.repo.revert()
+    elif kind == "reword":
+        place = int(str(what)) % len(project.rules)
+        project.rules[place] = project.rules[place].split(" [def")[0] + f" [def {how}]"
+    elif kind == "limit":
+        project.build(settings=Settings(limit=int(str(what))))
+    elif kind == "build":
+        project.build()
+
+
+def check(lines: list[str], path: list[tuple[str, object, object]], parallel: bool) -> None:
+    project = Project(*lines, files=dict.fromkeys(SOURCES, "0"))
+    for step in path:
+        take(project, step)
+        how = Settings(jobs=3, overlap="all") if parallel else Settings()
+        ran = project.build(settings=how)
+        assert project.end is not None
+        assert project.end.exit_code == 0, (project.end, project.warnings)
+        assert max(Counter(ran).values(), default=0) <= 1
+        assert project.targets() == project.clean()
+        assert project.build() == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rules(), st.lists(steps, min_size=1, max_size=6))
+def test_incremental_equals_clean(lines: list[str], path: list[tuple[str, object, object]]) -> None:
+    check(lines, path, parallel=False)
+
+
+@pytest.mark.campaign
+@settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rules(), st.lists(steps, min_size=1, max_size=10))
+def test_incremental_equals_clean_for_long(lines: list[str], path: list[tuple[str, object, object]]) -> None:
+    check(lines, path, parallel=False)
