@@ -5,9 +5,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from specbuild.errors import RepositoryError, UsageError
+from specbuild.process import clean_environment
 
 TASK_FILE = "specs/001-auth/tasks.md"
 _PROJECT = os.path.join(os.path.dirname(__file__), "demo_project")
@@ -91,7 +92,8 @@ class _Session:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-        self.environment = _environment()
+        # Not git's own variables: in a hook they would lead to the repository that is being pushed.
+        self.environment = {**clean_environment(os.environ), "GIT_PAGER": "cat", "GIT_EDITOR": "true"}
 
     def say(self, text: str) -> None:
         sys.stdout.write(f"{text}\n")
@@ -138,12 +140,3 @@ class _Session:
             raise RepositoryError(f"{command[0]} is not installed", hint=f"install {command[0]}") from error
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, shown)
-
-
-def _environment() -> Mapping[str, str]:
-    """Without what would lead git to another repository (git sets it in hooks), and without pagers."""
-    listed = subprocess.run(
-        ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=False
-    ).stdout.split()
-    kept = {name: value for name, value in os.environ.items() if name not in listed or "CONFIG" in name}
-    return {**kept, "GIT_PAGER": "cat", "GIT_EDITOR": "true"}
