@@ -1,0 +1,208 @@
+"""Ids of other tasks in a task's text: dependency clauses, ranges and mere mentions."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from specbuild.engine.task import Need
+from specbuild.taskfile.marks import ID
+
+_B: Final = r"(?<![A-Za-z0-9_#])"
+_GENERATED: Final = r"#[0-9a-f]{6}(?:@\d+)?(?![0-9A-Za-z])"
+_STRONG: Final = rf"(?:{_B}{ID}(?:@\d+)?|{_GENERATED})"
+_DOTTED: Final = r"(?<![\w.])\d+(?:\.\d+)+[a-z]?(?![\w%]|\.\d)"
+_WHOLE: Final = r"(?<![\w.])\d+(?=\s*(?:[,;)\]、，；）]|$|\.$|\.\s|\s(?:and|&|or)\s\d|\s?[-–—]\s?\d))"
+_TOKEN: Final = rf"(?:{_STRONG}|{_DOTTED}|{_WHOLE})"
+_DASH: Final = r"\s?(?:-|–|—|\.\.\.?|…|~|〜|～|to|through|thru|至|到|から|부터)\s?"
+_SEP: Final = r"\s?(?:,|;|、|，|；|/|&|\+|and|or|和|及|与|と|및|와|과|und|et|y|e)\s?"
+_ITEM: Final = r"(?:all\s)?(?:of\s)?(?:tasks?\s|任务\s?|タスク\s?|작업\s?)?[`*]{0,2}"
+_END: Final = r"[`*]{0,2}"
+_ONE: Final = rf"{_ITEM}(?:{_TOKEN}|\[{_TOKEN}\]){_END}"
+_LIST: Final = rf"{_ONE}(?:(?:{_DASH}|{_SEP}(?:and\s|or\s)?){_ONE}){{0,400}}"
+_KEY: Final = (
+    r"(?:(?:which\s|that\s)?\bdepend(?:s|ing|ent)?\s(?:up)?on|\bdepend(?:s|encies|ency)?\s?[:：]|\bdeps\s?[:：]"
+    r"|\bblocked\s(?:by|on|until)|\bafter|(?:依赖|依賴)(?:于|於)?\s?[:：]?|前置(?:任务|条件)?\s?[:：]|依存(?:関係|先)?\s?[:：]|의존(?:성)?\s?[:：]?"
+    r"|depende\sde|dépend\sde|hängt\sab\svon|abhängig\svon|nach(?=\sT)|después\sde|depois\sde|après)"
+)
+CLAUSE: Final = re.compile(
+    rf"(?P<open>[(（\[]\s?)?(?P<key>{_KEY})\s?(?:[:：]\s?)?(?:completing\s|completion\sof\s)?(?P<ids>{_LIST})(?P<close>\s?[)）\]])?",
+    re.IGNORECASE,
+)
+_NOTHING: Final = re.compile(
+    r"[(\[]\s?(?:depends\son|dependencies|depends|deps|blocked\sby)\s?[:：]?\s?(?:none|nothing|n/?a|-|–|—)?\s?[)\]]",
+    re.IGNORECASE,
+)
+_HINT: Final = re.compile(
+    r"depend|deps|block|after|依|前置|의존|dépend|hängt|abhäng|nach|despu|depois|après", re.IGNORECASE
+)
+_TOKENS: Final = re.compile(rf"(?P<first>{_TOKEN}){_END}(?:{_DASH}{_ITEM}(?P<last>{_TOKEN}))?", re.IGNORECASE)
+_MENTIONS: Final = re.compile(rf"(?P<first>{_STRONG}){_END}(?:{_DASH}{_ITEM}(?P<last>{_STRONG}))?")
+_AGAINST: Final = re.compile(
+    r"(?:\b(?:un)?block(?:s|ing)?|\bbefore|\bprerequisites?\s(?:for|of|to)|\brequired\s(?:by|for)|\bneeded\s(?:by|for)"
+    r"|\bused\s(?:by|in)|\benables?|\bprecedes?|阻塞|阻止|之前|ブロック)\s?[:：]?\s?"
+    rf"{_LIST}",
+    re.IGNORECASE,
+)
+_SURE: Final = re.compile(rf"{_STRONG}|\btasks?\b", re.IGNORECASE)
+_DIGITS: Final = re.compile(r"\d+")
+_PARTS: Final = re.compile(r"([A-Za-z_-]*)(\d+(?:\.\d+)*)([A-Za-z]?)(?:@(\d+))?\Z")
+NOTHING: Final = frozenset(
+    (
+        "",
+        "none",
+        "nothing",
+        "n/a",
+        "na",
+        "-",
+        "–",
+        "—",
+        "[]",
+        "无",
+        "無",
+        "なし",
+        "없음",
+        "ninguna",
+        "nenhuma",
+        "aucune",
+        "keine",
+    )
+)
+
+
+class Clauses(NamedTuple):
+    """A description cut apart: the text without dependency clauses, and the ids that these name."""
+
+    text: str
+    ids: tuple[str, ...]  # as written, ranges as `T001..T003`
+
+
+class Known:
+    """The ids of a file, for ranges and for telling a mention from a word."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self.ids = list(ids)
+        self.exact = set(self.ids)
+        self.folded = {id_.upper(): id_ for id_ in reversed(self.ids)}
+        self._sorted: dict[str, list[tuple[_Key, str]]] | None = None
+
+    def find(self, written: str) -> str | None:
+        """The file's own spelling of an id."""
+        return written if written in self.exact else self.folded.get(written.upper())
+
+    def between(self, first: str, last: str) -> list[str]:
+        """All ids of the file from `first` to `last`, by number; both ends as written if they are unknown."""
+        low, high = _key(first), _key(last if _PARTS.match(last) else first)
+        found: list[str] = []
+        if low and high and low[0] == high[0]:
+            for key, id_ in self._by_prefix().get(low[0], ()):
+                if low[1:] <= key[1:] <= high[1:] or key[1] == high[1]:
+                    if key[1:] >= low[1:]:
+                        found.append(id_)
+        ends = [id_ for id_ in (self.find(first) or first, self.find(last) or last)]
+        for id_ in ends:
+            if id_ not in found:
+                found.append(id_)
+        return found
+
+    def _by_prefix(self) -> "dict[str, list[tuple[_Key, str]]]":
+        if self._sorted is None:
+            self._sorted = {}
+            for id_ in self.ids:
+                key = _key(id_)
+                if key:
+                    self._sorted.setdefault(key[0], []).append((key, id_))
+            for entries in self._sorted.values():
+                entries.sort()
+        return self._sorted
+
+
+_Key = tuple[str, tuple[int, ...], str, int]
+
+
+def _key(id_: str) -> _Key | None:
+    parts = _PARTS.match(id_)
+    if parts is None:
+        return None
+    numbers = tuple(int(digits[:18]) for digits in _DIGITS.findall(parts[2]))
+    return parts[1].upper(), numbers, parts[3].upper(), int(parts[4] or 1)
+
+
+def cut_clauses(description: str) -> Clauses:
+    """Takes `(depends on T001, T002)` and the like out of a description."""
+    if not _HINT.search(description):
+        return Clauses(description, ())
+    ids: list[str] = []
+
+    def cut(match: re.Match[str]) -> str:
+        if match["key"].lower() == "after" and not _SURE.search(match[0]):
+            return match[0]  # `after 1.2` may be a version or a time
+        ids.extend(tokens(match["ids"]))
+        opened, closed = match["open"], match["close"]
+        if opened and closed:
+            return " "
+        return f"{opened or ''} {closed or ''}"
+
+    text = CLAUSE.sub(cut, description)
+    text = _NOTHING.sub(" ", text)
+    if text == description:
+        return Clauses(description, ())
+    return Clauses(_tidy(text), tuple(ids))
+
+
+def _tidy(text: str) -> str:
+    text = re.sub(r"[(（\[]\s*[;,]\s*", "(", text)
+    text = re.sub(r"[(（\[]\s*[)）\]]", " ", text)
+    text = re.sub(r"\s+([)）\],.;:])", r"\1", " ".join(text.split()))
+    return text.strip(" ,;–—")
+
+
+def tokens(text: str) -> Iterator[str]:
+    """Ids in a clause or in a body's `needs`; a range as `T001..T003`."""
+    for match in _TOKENS.finditer(text):
+        yield f"{match['first']}..{match['last']}" if match["last"] else match["first"]
+
+
+def resolve(written: Iterable[str], known: Known, *, own: str, line: int) -> Iterator[Need]:
+    """Explicit needs: ranges expanded, the file's own spelling where it has one."""
+    for token in written:
+        first, dots, last = token.partition("..")
+        for id_ in known.between(first, _same_form(first, last)) if dots else (known.find(first) or first,):
+            if id_ != own:
+                yield Need(id_, explicit=True, line=line)
+
+
+def _same_form(first: str, last: str) -> str:
+    """`T001–003` means `T001–T003`."""
+    prefix = re.match(r"[A-Za-z_-]*", first)
+    return prefix[0] + last if prefix and last[:1].isdigit() else last
+
+
+def mentions(text: str, known: Known, *, own: str, line: int) -> Iterator[Need]:
+    """Other ids of the file that a description names, except those that it says to come later."""
+    found = list(_MENTIONS.finditer(text))
+    if not found:
+        return
+    against = [match.span() for match in _AGAINST.finditer(text)]
+    for match in found:
+        if any(start <= match.start() < end for start, end in against):
+            continue
+        first, last = match["first"], match["last"]
+        for id_ in known.between(first, last) if last else (first,):
+            spelled = known.find(id_)
+            if spelled is not None and spelled != own:
+                yield Need(spelled, explicit=False, line=line)
+
+
+def declared(value: str, *, strict: bool) -> list[str]:
+    """Ids in a body's `needs`. `strict`: every word counts, so that a typing error is found."""
+    core = value.strip().strip("[]`").strip()
+    if core.lower().rstrip(".") in NOTHING:
+        return []
+    if not strict:
+        return list(tokens(core))
+    found: list[str] = []
+    for word in re.split(r"[,;、，\s]+", re.sub(rf"\s*(?:–|—|\.\.|(?<=\d)-(?=T?\d)|\bto\b)\s*", "..", core)):
+        bare = word.strip("`*[]().")
+        if bare and bare.lower() not in ("and", "&", "task", "tasks"):
+            found.append(bare)
+    return found
