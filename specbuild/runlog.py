@@ -361,9 +361,7 @@ def _read(lines: Iterable[bytes], *, output: bool) -> Iterable[Stamped]:
 
 def last_outcomes(runs: Sequence[Run]) -> Mapping[TaskName, Outcome]:
     """How each task ended in the last run that tried it; one that was merely passed over did not end."""
-    return {
-        event.task: event.outcome for run in runs for event in run.finished if event.outcome != "skipped"
-    }
+    return {event.task: event.outcome for run in runs for event in run.finished if event.outcome != "skipped"}
 
 
 def sessions_since_success(runs: Sequence[Run]) -> Sequence[Run]:
@@ -395,14 +393,16 @@ def _attempts(run: Run, task: TaskName) -> Iterable[AttemptLog]:
     for at, event in run.events:
         match event:
             case TaskStarted(task=name) if name == task:
-                if current is not None and (current.output or current.attempt != event.attempt):
+                if current is not None and current.attempt == event.attempt and not current.output:
+                    continue  # announced by the retry, which knows of the delay before it
+                if current is not None:
                     yield current
                 current = AttemptLog(task, event.attempt, at, None, None, None, "", None)
             case TaskOutput(task=name, text=text) if name == task and current is not None:
                 current = current._replace(output=current.output + text)
             case TaskRetried(task=name) if name == task and current is not None:
-                yield current._replace(seconds=at - current.started, outcome="failed", error=event.error)
-                # The builder may or may not announce the next attempt; where it does, that one replaces this.
+                seconds = max(0.0, at - current.started)
+                yield current._replace(seconds=seconds, outcome="failed", error=event.error)
                 current = AttemptLog(task, event.attempt + 1, at + event.delay, None, None, None, "", None)
             case TaskFinished(task=name) if name == task and current is not None:
                 yield current._replace(

@@ -146,7 +146,7 @@ class Stream:
                 seconds=self.now - began,
                 attempts=more.pop("attempts", 1),
                 commit="c0ffee" * 6 + "beef" if outcome == "completed" else None,
-                position=self.position(id_),
+                position=0 if outcome == "blocked" else self.position(id_),  # as the builder has it
                 total=self.total,
                 worker=worker,
                 phase=task.phase,

@@ -202,7 +202,7 @@ class Narrator:
         batch.completed += event.outcome == "completed"
         if not self._running:
             self._batch = None
-            if batch.overlapped:
+            if batch.overlapped and self._verbosity != "quiet":
                 wall = self._clock() - batch.began
                 yield phrases.batch(batch.tasks, batch.completed, wall, batch.seconds)
 

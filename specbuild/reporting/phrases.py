@@ -95,7 +95,12 @@ def title(event: TaskStarted | TaskFinished, label: Label) -> str:
 def header(event: TaskStarted | TaskFinished, label: Label, *, retry: bool) -> Line:
     """`[3/8] T003 [US1] Create auth service in src/services/auth.js`."""
     again = "[Retry] " if retry else ""
-    return Line(f"[{event.position}/{event.total}] {again}{title(event, label)}", "head")
+    return Line(f"{_place(event)}{again}{title(event, label)}", "head")
+
+
+def _place(event: TaskStarted | TaskFinished) -> str:
+    """`[3/8] `; a task that never came up has no place."""
+    return f"[{event.position}/{event.total}] " if event.position else ""
 
 
 def worker(event: TaskStarted, label: Label) -> Line:
@@ -179,8 +184,9 @@ def tail(text: str) -> Iterator[Line]:
 
 def blocked(event: TaskFinished, label: Label) -> Line:
     """A task that could not run."""
-    by = f"blocked by {label(event.blocked_by)}" if event.blocked_by else event.error or "blocked"
-    return Line(f"[{event.position}/{event.total}] {title(event, label)}: {_cut(by)}", "warn")
+    by = f"blocked by {label(event.blocked_by)}" if event.blocked_by else "blocked"
+    by += f", {event.error}" if event.error else ""
+    return Line(f"{_place(event)}{title(event, label)}: {_cut(by)}", "warn")
 
 
 def skipped(event: TaskFinished, label: Label) -> Line:

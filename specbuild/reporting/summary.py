@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from specbuild.engine.events import (
     Event,
     FileChange,
     GateFinished,
+    Headline,
     Planned,
     RunFinished,
     RunStarted,
@@ -19,7 +20,6 @@ from specbuild.engine.events import (
 from specbuild.engine.task import RepoPath, TaskName
 from specbuild.runlog import Run, last_outcomes
 
-Headline = Literal["complete", "partially complete", "failed"]
 Kind = TypeVar("Kind", bound=Event)
 
 

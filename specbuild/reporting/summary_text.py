@@ -115,7 +115,7 @@ def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
     if summary.claimed:
         lines.append(f"Claimed, ticked but recorded by no commit: {_named(summary.claimed, name)}")
     if summary.left:
-        lines.append(f"Left, since repeating them needs leave: {_named(summary.left, name)}")
+        lines.append(f"Left stale, run only with leave: {_named(summary.left, name)}")
     lines.append(f"Duration: {_known(summary.seconds)}")
     if summary.average is not None:
         lines.append(f"Average task time: {duration(summary.average)}")
@@ -197,12 +197,12 @@ def attempts(failed: Failed) -> str:
 
 
 def _blocked(task: TaskFinished, summary: Summary, name: Callable[[TaskName], str]) -> str:
-    if task.blocked_by is None:
-        why = clean(task.error or "what it waits for is not done")
-    else:
-        title = summary.titles.get(task.blocked_by)
-        why = clean(f"blocked by {name(task.blocked_by)}" + (f" {title}" if title else ""))
-    return f"{task_words(task, name)} ({why})"
+    why = ["blocked"]
+    if task.blocked_by is not None:
+        why = [f"blocked by {name(task.blocked_by)} {summary.titles.get(task.blocked_by, '')}".rstrip()]
+    if task.error:
+        why.append(task.error)
+    return f"{task_words(task, name)} ({clean(', '.join(why))})"
 
 
 def _completed(summary: Summary, name: Callable[[TaskName], str]) -> tuple[str, list[str]]:
