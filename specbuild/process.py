@@ -322,9 +322,12 @@ class _Child:
         group = -self.process.pid
         sent: dict[int, signal.Signals] = {}  # process id, or minus the group's -> last signal
         while True:
-            left = self.guardian.orphans(self.lane)
+            # In this order, and dying orphans counted: who dies loses its mark first, then hands its
+            # children to us, and only then can be reaped.
+            left = [pid for pid in sent if pid > 0 and not _reap(pid)]
             if _group_alive(self.process.pid):
                 left.append(group)
+            left += [pid for pid in self.guardian.orphans(self.lane) if pid not in left]
             now = time.monotonic()
             if not left or now > until + 2.0:  # then not ours to kill (setuid), or in the kernel's hands
                 break
@@ -334,9 +337,6 @@ class _Child:
                     sent[each] = kind
                     _kill(each, kind)
             self._transfer(0.01)
-        for each in sent:
-            if each > 0:
-                _reap(each)
         self.swept = True
 
 
@@ -349,11 +349,14 @@ def _kill(pid: int, kind: int) -> bool:
     return True
 
 
-def _reap(pid: int) -> None:
-    """Takes the exit status of a process, or a group's, that became our child."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(pid, os.WNOHANG)[0] and pid < 0:
+def _reap(pid: int) -> bool:
+    """Takes the exit status of a child, or of all in a group; whether none of them is left."""
+    try:
+        while os.waitpid(pid, os.WNOHANG)[0]:
             pass
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _group_alive(group: int) -> bool:
