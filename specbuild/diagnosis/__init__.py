@@ -7,13 +7,16 @@ from specbuild.diagnosis.wordings import TAIL, Found, by_wording, excerpt, last,
 
 __all__ = ["Diagnosis", "diagnose"]
 
+LONGEST = 4_000
+"""Characters of a message that are looked at."""
+
 _TARGET = re.compile(
-    r"(?:target|output)s?\b[^\n]{0,40}?(?:not (?:there|made|produced|created|found)|missing|absent)",
-    re.IGNORECASE,
+    r"(?i:target)s?\b[^\n]{0,400}?\b(?:missing|absent|not (?:there|made|produced|created|found))\b"
+    r"|did not (?:make|produce|create)|nothing was changed"
 )
-_UNTARGET = re.compile(
-    r"did not (?:make|produce|create)|was not (?:made|produced|created)|nothing was changed|changed nothing"
-)
+_EXIT = re.compile(r"\bexit (?:code|status) (-?\d{1,3})\b")
+_SIGNAL = re.compile(r"\b(?:killed )?by signal (\d{1,2})\b")
+_TIMED_OUT = re.compile(r"^timed out\b")
 
 
 def diagnose(
@@ -21,14 +24,16 @@ def diagnose(
 ) -> Diagnosis | None:
     """What the failure may be; None: nothing is known about it.
 
-    `exit_code` is a shell's (128 + n: signal n) or Python's (-n: signal n); None: nothing exited.
+    `exit_code` is a shell's (128 + n: signal n) or Python's (-n: signal n); None: what `message` says.
     """
+    message = message[:LONGEST]
+    exit_code, timed_out = _as_told(message, exit_code, timed_out=timed_out)
     text = excerpt(f"{output}\n{message}" if message and message not in output[-TAIL:] else output)
     signal = _signal(exit_code)
     found = by_wording(text)
     if timed_out:
         return _with_hint(of_timeout(), found)
-    if _TARGET.search(message) or _UNTARGET.search(message):
+    if _TARGET.search(message):
         return _with_hint(of_target(message), found)
     if exit_code == 127 and (found is None or found.kind != "command-not-found"):
         missing = last(text, "command-not-found")
@@ -38,6 +43,14 @@ def diagnose(
     if exit_code == 126:
         return explain(unnamed("permission-denied", text))
     return by_signal(signal) if signal else None
+
+
+def _as_told(message: str, exit_code: int | None, *, timed_out: bool) -> tuple[int | None, bool]:
+    """Exit code and time-out, from the message where they are not given (a run's log keeps only that)."""
+    if exit_code is None:
+        code, signal = _EXIT.search(message), _SIGNAL.search(message)
+        exit_code = int(code[1]) if code else -int(signal[1]) if signal else None
+    return exit_code, timed_out or _TIMED_OUT.match(message) is not None
 
 
 def _signal(exit_code: int | None) -> int:

@@ -50,8 +50,10 @@ SIGNALS = {
     25: ("out-of-disk", "SIGXFSZ"),
 }
 
-_QUOTED_PATH = re.compile(
-    r"[`'\"]([^`'\"\n]{1,400})[`'\"]|(?<![\w/])((?:[\w.@+-]{1,100}/){0,20}[\w@+-]{1,100}\.\w{1,10})\b"
+_UNMADE = re.compile(
+    r"did not (?:make|produce|create) (?P<one>[^\n,]{1,400})"
+    r"|[`'\"](?P<quoted>[^`'\"\n]{1,400})[`'\"]"
+    r"|(?P<bare>(?<![\w/])(?:[\w.@+-]{1,100}/){0,20}[\w@+-]{1,100}\.\w{1,10})\b"
 )
 
 
@@ -339,8 +341,8 @@ def _test(found: Found) -> Diagnosis:
 
 
 def of_target(message: str) -> Diagnosis:
-    quoted = _QUOTED_PATH.search(message)
-    path = (quoted[1] or quoted[2]) if quoted else ""
+    named = _UNMADE.search(message)
+    path = named[named.lastgroup or 0].strip("`'\"") if named else ""
     folder = shlex.quote(path.rpartition("/")[0] or ".")
     return Diagnosis(
         "target-not-produced",

@@ -222,6 +222,34 @@ def test_a_missing_target_is_told_by_its_name() -> None:
     assert "ls -la out" in diagnosis.fixes
 
 
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("it did not make Makefile, src/b.py", "Makefile"),
+        ("it did not make src/auth/", "src/auth/"),
+        ("target src/a.py is missing", "src/a.py"),
+        ("nothing was changed: its targets are as they were", "changed nothing"),
+    ],
+)
+def test_the_builder_s_words_for_a_missing_target_are_understood(message: str, named: str) -> None:
+    diagnosis = told("", 0, message)
+    assert diagnosis.kind == "target-not-produced"
+    assert named in diagnosis.summary
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("the recipe ended with exit code 137", "out-of-memory"),
+        ("it was killed by signal 11", "crashed"),
+        ("timed out after 5 s", "timeout"),
+        ("ended with exit status 127", "command-not-found"),
+    ],
+)
+def test_what_is_not_given_is_taken_from_the_message(message: str, kind: str) -> None:
+    assert told("", None, message).kind == kind
+
+
 def test_of_an_agent_that_exits_0_after_an_error_the_error_is_the_first_cause() -> None:
     diagnosis = told("API Error: 401 Unauthorized\n", 0, "the target src/a.py was not made")
     assert diagnosis.kind == "target-not-produced"
@@ -276,4 +304,5 @@ def test_terminal_escapes_neither_hide_a_wording_nor_come_through() -> None:
 def test_huge_output_takes_bounded_time(output: str) -> None:
     start = time.process_time()
     diagnose("failed", output, 1)
+    diagnose(f"target {output}", output, 1)
     assert time.process_time() - start < 5
