@@ -1,0 +1,134 @@
+"""The lines of a history's cache as a sequence of checkpoints, each read when somebody looks at it."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, parse_lines
+from specbuild.engine.task import Oid, TaskName
+from specbuild.git.historycache import Flat
+from specbuild.git.undone import Node, undone_lines
+
+
+class Records(Sequence[Recorded]):
+    """Checkpoints, newest first."""
+
+    def __init__(self, flat: Flat) -> None:
+        self._flat = flat
+        self._parsed: list[Recorded | None] = [None] * len(flat.lines)
+        self._by_definition: dict[bytes, list[int]] = {}
+        self._by_name: dict[bytes, list[int]] = {}
+        self._indexed = 0  # so many lines, the oldest, are in the two
+
+    def append(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
+        """A commit on top of all others."""
+        flat = self._flat
+        order = min(flat.orders[-1:], default=0) - 1
+        date = max(time, *flat.dates[-1:], 0)
+        for checkpoint in reversed(checkpoints):
+            line = format_line(checkpoint).encode("ascii")
+            for column, value in zip(flat.columns, (commit, order, date, time, False, line), strict=True):
+                column.append(value)
+            self._parsed.append(Recorded(checkpoint, commit, order, undone=False, time=time))
+
+    def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
+        """Those that have this definition or this name; the others stay unread."""
+        lines = self._flat.lines
+        for position in range(self._indexed, len(lines)):
+            words = words_of(lines[position])
+            self._by_definition.setdefault(words[3], []).append(position)
+            self._by_name.setdefault(words[6], []).append(position)
+        self._indexed = len(lines)
+        wanted = format_line(Checkpoint(name, "0" * 20, "-", "0" * 20, 0, "-")).encode("ascii")
+        positions = {
+            *self._by_definition.get(definition.encode("ascii", "replace"), ()),
+            *self._by_name.get(words_of(wanted)[6], ()),
+        }
+        return [self._at(position) for position in sorted(positions, reverse=True)]
+
+    def undone(self) -> Sequence[Recorded]:
+        return [self._at(position) for position, undone in enumerate(self._flat.undone) if undone]
+
+    def __len__(self) -> int:
+        return len(self._parsed)
+
+    @overload
+    def __getitem__(self, index: int) -> Recorded: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Recorded]: ...
+
+    def __getitem__(self, index: int | slice) -> Recorded | Sequence[Recorded]:
+        positions = range(len(self) - 1, -1, -1)[index]
+        if isinstance(positions, int):
+            return self._at(positions)
+        return [self._at(position) for position in positions]
+
+    def __iter__(self) -> Iterator[Recorded]:
+        return map(self._at, range(len(self) - 1, -1, -1))
+
+    def _at(self, position: int) -> Recorded:
+        record = self._parsed[position]
+        if record is None:
+            flat = self._flat
+            record = self._parsed[position] = Recorded(
+                next(parse_lines(flat.lines[position])),
+                flat.commits[position],
+                flat.orders[position],
+                flat.undone[position],
+                flat.times[position],
+            )
+        return record
+
+
+def flatten(tip: Oid, nodes: Sequence[Node], *, cut: bool) -> Flat:
+    """The lines of nodes (newest first) as columns (oldest first)."""
+    flat = Flat(tip, cut, undone=undone_lines(nodes))
+    for order, node in enumerate(nodes):
+        for told in node.sections:
+            for line in told.lines:
+                flat.commits.append(node.oid)
+                flat.orders.append(order)
+                flat.dates.append(node.date)
+                flat.times.append(node.time)
+                flat.lines.append(line)
+    for column in flat.columns:
+        column.reverse()
+    return flat
+
+
+def extend(flat: Flat, nodes: Sequence[Node], gone: set[Oid]) -> Flat | None:
+    """The lines without those of commits that are gone, and with those of newer nodes (newest first).
+
+    None: it is not as simple as that, since a revert came, or a node that is no newer than all others.
+    """
+    if any(told.undoes for node in nodes for told in node.sections):
+        return None
+    if gone.isdisjoint(flat.commits):
+        columns = tuple([*column] for column in flat.columns)
+    else:
+        stay = [position for position, commit in enumerate(flat.commits) if commit not in gone]
+        columns = tuple([column[position] for position in stay] for column in flat.columns)
+    longer = Flat(flat.tip, flat.cut, *columns)
+    newest = longer.dates[-1] if longer.dates else -1
+    if nodes and nodes[-1].date <= newest:
+        return None
+    added = flatten(flat.tip, nodes, cut=flat.cut)
+    first = min(longer.orders[-1:], default=0)
+    added.orders = [first - 1 - position for position in _ranks(added.commits)]
+    for column, new in zip(longer.columns, added.columns, strict=True):
+        column.extend(new)
+    return longer
+
+
+def words_of(line: bytes) -> list[bytes]:
+    """The words `v1`, key, local, definition, seconds, executor, name."""
+    return line.split(b" ", 8)[1:8]
+
+
+def _ranks(commits: Sequence[Oid]) -> Iterator[int]:
+    """0 for the first commit's lines, 1 for the next one's."""
+    rank, before = -1, None
+    for commit in commits:
+        rank += commit != before
+        before = commit
+        yield rank

@@ -1,0 +1,215 @@
+"""Which checkpoints were taken back: by reverts, also where a rebase gave the reverted commit another id."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from specbuild.engine.task import Oid
+from specbuild.git import messages
+from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.walk import Commit
+
+WHOLE = -1
+Part = tuple[Oid, int]
+"""A commit and the index of one of its sections, or WHOLE."""
+
+
+class Told(NamedTuple):
+    """What one section of a commit's message tells."""
+
+    lines: tuple[bytes, ...]
+    starts: tuple[bytes, ...]
+    undoes: tuple[Part, ...]
+
+
+class Node(NamedTuple):
+    """A commit with checkpoint lines or reverts."""
+
+    oid: Oid
+    time: int
+    date: int  # see lineage.Place
+    sections: tuple[Told, ...]
+
+
+class Reverts:
+    """Finds what reverts mean, once for each: it depends only on what the revert's commit descends from."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        added: Sequence[Commit],
+        known: Callable[[], Mapping[Oid, Node]],
+        descends: Callable[[Oid, Oid], bool],
+        *,
+        complete: bool,
+    ) -> None:
+        self._repository = repository
+        self._added = {commit.oid: commit for commit in added}
+        self._ask_known = known  # nodes of commits that were walked before
+        self._descends = descends
+        self._complete = complete  # whether `added` is the whole history
+        self._subjects: dict[bytes, list[Oid]] | None = None
+
+    @cached_property
+    def _known(self) -> Mapping[Oid, Node]:
+        return self._ask_known()
+
+    def resolve(self, commit: Oid, sections: Sequence[messages.Section]) -> list[tuple[Part, ...]]:
+        """For each section of a commit's message the parts of history that it takes back."""
+        return [
+            tuple(
+                part
+                for revert in section.reverts
+                for part in self._resolve(commit, revert, sections, but=number)
+            )
+            for number, section in enumerate(sections)
+        ]
+
+    def _resolve(
+        self, commit: Oid, revert: messages.Revert, sections: Sequence[messages.Section], *, but: int
+    ) -> Iterable[Part]:
+        siblings = [
+            number
+            for number, section in enumerate(sections)
+            if number != but and section.commit is not None and section.commit.startswith(revert.id)
+        ]
+        if siblings:
+            return [(commit, number) for number in siblings]
+        target = self._by_id(commit, revert.id)
+        if target is not None:
+            return self._parts_of(target, revert.mainline)
+        if revert.subject is None:
+            return ()
+        siblings = [
+            number
+            for number, section in enumerate(sections)
+            if number != but and revert.subject in section.starts
+        ]
+        if siblings:
+            return [(commit, number) for number in siblings]
+        return self._by_subject(commit, revert.subject)
+
+    def _by_id(self, commit: Oid, prefix: str) -> Oid | None:
+        try:
+            found = str(self._repository.raw[prefix].id)
+        except (KeyError, ValueError):  # gone, or no longer unique
+            near = [oid for oid in (*self._added, *self._known) if oid.startswith(prefix)]
+            return next((oid for oid in near if self._descends(commit, oid)), None)
+        return found if found != commit and self._is_commit(found) and self._descends(commit, found) else None
+
+    def _is_commit(self, oid: Oid) -> bool:
+        return self._repository.raw[oid].type_str == "commit"
+
+    def _parts_of(self, target: Oid, mainline: str | None) -> Iterable[Part]:
+        """A merge stands for all that came in with it."""
+        parents = self._parents(target)
+        if len(parents) < 2:
+            return [(target, WHOLE)]
+        for stays in filter(None, (mainline, parents[0])):
+            try:
+                side = self._repository.git(["rev-list", target, f"^{stays}", "--"]).decode().split()
+            except GitFailed:
+                continue
+            return [(oid, WHOLE) for oid in side]
+        return [(target, WHOLE)]
+
+    def _parents(self, oid: Oid) -> Sequence[Oid]:
+        if oid in self._added:
+            return self._added[oid].parents
+        return self._repository.git(["rev-list", "--parents", "-n1", oid, "--"]).decode().split()[1:]
+
+    def _by_subject(self, commit: Oid, subject: bytes) -> Iterable[Part]:
+        """The newest earlier commit with this subject, or with a squashed message of this subject."""
+        if self._subjects is None:
+            self._subjects = {}
+            for added in self._added.values():
+                for start in {messages.subject(added.message), *_inner_starts(added)}:
+                    self._subjects.setdefault(start, []).append(added.oid)
+        near = (oid for oid in self._subjects.get(subject, ()) if oid != commit)
+        target = next((oid for oid in near if self._descends(commit, oid)), None)
+        if target is None and not self._complete:
+            target = self._further_back(commit, subject)
+        if target is None:
+            return ()
+        return self._section(target, subject) or self._parts_of(target, None)
+
+    def _further_back(self, commit: Oid, subject: bytes) -> Oid | None:
+        output = self._repository.git(["rev-list", "--topo-order", "--format=%s%x00", commit, "--"])
+        for item in output.split(b"\0")[:-1]:
+            header, _, text = item.lstrip(b"\n").partition(b"\n")
+            oid = header[-40:].decode("ascii")
+            if oid != commit and (text == subject or subject in self._starts(oid)):
+                return oid
+        return None
+
+    def _starts(self, oid: Oid) -> Iterator[bytes]:
+        node = self._known.get(oid)
+        return iter(()) if node is None else (start for told in node.sections for start in told.starts)
+
+    def _section(self, target: Oid, subject: bytes) -> list[Part]:
+        """Of a squashed commit only the sections meant, unless it is meant as a whole."""
+        if target in self._added:
+            message = self._added[target].message
+            if messages.subject(message) == subject:
+                return []
+            starts = [tuple(section.starts) for section in messages.sections(message)]
+        else:
+            node = self._known.get(target)
+            starts = [] if node is None else [told.starts for told in node.sections]
+        return [(target, number) for number, found in enumerate(starts) if subject in found]
+
+
+def _inner_starts(commit: Commit) -> Iterator[bytes]:
+    if messages.is_interesting(commit.message):
+        for section in messages.sections(commit.message):
+            yield from section.starts
+
+
+def newest_first(nodes: Iterable[Node]) -> list[Node]:
+    """Topologically, then by time; never by what happened to be read first."""
+    return sorted(nodes, key=lambda node: (-node.date, -node.time, node.oid))
+
+
+def undone_parts(nodes: Iterable[Node]) -> set[Part]:
+    """The parts that reverts take back which are themselves not taken back; nodes come newest first."""
+    undone: set[Part] = set()
+    for node in nodes:
+        if (node.oid, WHOLE) in undone:
+            continue
+        for number, told in enumerate(node.sections):
+            if (node.oid, number) not in undone and _stands(node, number, frozenset()):
+                undone.update(told.undoes)
+    return undone
+
+
+def _stands(node: Node, number: int, asked: frozenset[int]) -> bool:
+    """Whether no other section of the same squashed commit takes this one back."""
+    return not any(
+        (node.oid, number) in told.undoes and _stands(node, other, asked | {number})
+        for other, told in enumerate(node.sections)
+        if other != number and other not in asked
+    )
+
+
+def undone_lines(nodes: Sequence[Node]) -> list[bool]:
+    """For every line of every node, in order, whether it is undone (SPEC section 6).
+
+    An undone line takes its task's older ones with the same key with it: they say the same thing.
+    """
+    parts = undone_parts(nodes)
+    if not parts:
+        return [False] * sum(len(told.lines) for node in nodes for told in node.sections)
+    gone: set[tuple[bytes, bytes]] = set()  # key with definition, key with name
+    flags: list[bool] = []
+    for node in nodes:
+        found: set[tuple[bytes, bytes]] = set()
+        for number, told in enumerate(node.sections):
+            undone = (node.oid, WHOLE) in parts or (node.oid, number) in parts
+            for line in told.lines:
+                words = line.split(b" ")
+                identities = {(words[2], words[4]), (words[2], words[7])}
+                flags.append(undone or bool(identities & gone))
+                if undone:
+                    found |= identities
+        gone |= found
+    return flags
