@@ -6,6 +6,7 @@ import subprocess
 import sysconfig
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples import Command, File, examples, mismatch
@@ -100,7 +101,7 @@ def test_links_of_the_documents_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=[str(path.relative_to(ROOT)) for path in DOCUMENTS])
+@pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "CONTRIBUTING.md"], ids=lambda path: path.name)
 def test_every_toml_block_of_a_document_is_a_configuration(document: Path) -> None:
     from specbuild.config import parse
 
@@ -109,3 +110,18 @@ def test_every_toml_block_of_a_document_is_a_configuration(document: Path) -> No
         text = block.split("```", 1)[0]
         tomllib.loads(text)
         parse(text)
+
+
+def test_the_executor_of_contributing_does_what_it_says(tmp_path: Path) -> None:
+    from specbuild import Failed, Job, Succeeded
+    from specbuild.hookspecs import Task
+
+    block = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
+    plugin: dict[str, Any] = {}
+    exec(compile(block, "CONTRIBUTING.md", "exec"), plugin)
+    (executor,) = plugin["specbuild_executors"]()
+    (tmp_path / "names.txt").write_text("ada\n")
+    task = Task("T001", targets=("shout.txt",))
+    assert isinstance(executor.run(Job(task, str(tmp_path))), Failed)
+    assert executor.run(Job(task, str(tmp_path), options={"source": "names.txt"})) == Succeeded()
+    assert (tmp_path / "shout.txt").read_text() == "ADA\n"
