@@ -71,7 +71,8 @@ class Gates:
     def _gate(self, gate: Settings, phase: str | None, filter_: str) -> bool:
         self._emit(GateStarted(gate.name, phase))
         tree = self._tree_key()
-        identity = digest("gate 1", tree, gate.run, filter_) if tree is not None else None
+        command = fill(gate.run, {"filter": filter_}, language="sh")
+        identity = digest("gate 1", tree, command) if tree is not None else None
         passed = self._recall(identity) if identity else None
         if passed is not None:
             self._emit(

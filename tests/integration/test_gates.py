@@ -123,6 +123,16 @@ def test_a_gate_runs_again_on_another_tree_or_command_or_after_a_failure(place: 
     assert place.count() == 5
 
 
+def test_a_filter_is_part_of_a_gate_only_where_its_command_uses_it(place: Place) -> None:
+    gates = place.gates(Gate("plain", "echo >> ran", at="phase"), Gate("picky", "echo {filter} >> ran"))
+    for filter_ in (None, "P1"):
+        assert gates.run("phase", "Phase 1", filter_)
+    assert place.count() == 1
+    for filter_ in (None, "P1", "P1"):
+        assert gates.run("end", None, filter_)
+    assert place.count() == 3
+
+
 def test_nothing_is_remembered_of_a_tree_that_is_not_clean(place: Place) -> None:
     place.tree = None
     for _ in range(2):
