@@ -1,0 +1,228 @@
+"""Makes results visible: objects, then files and index, then one move of the branch (SPEC section 6)."""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+import pygit2
+
+from specbuild.engine.ports import Moved, Record, Unusable
+from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.errors import RepositoryError
+from specbuild.git import durable, faults, follow, journal
+from specbuild.git.commits import DETACHED, Commits
+from specbuild.git.files import GITLINK, PLAIN, Files, aside_folder
+from specbuild.git.indexfile import IndexFile
+from specbuild.git.repository import Repository
+from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back
+from specbuild.git.trees import Writing, entry_at, tree_of, write_tree
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A chain of commits that is written, and waits for being made visible."""
+
+    onto: Oid | None
+    commits: tuple[Oid, ...]
+    reason: str  # for the reflog
+    after: Mapping[RepoPath, Entry | None]
+    before: Mapping[RepoPath, Entry | None]
+    in_place: Mapping[RepoPath, bool]
+
+    @property
+    def tip(self) -> Oid:
+        return self.commits[-1]
+
+
+class GitCommitter:
+    """Commits on `ref` (a full name, or None for a detached HEAD), the branch that the run belongs to.
+
+    `left`: paths of commits so far whose working file was not touched, since a person had changed it; the
+    index has the committed entry, so that the change shows as unstaged. `kept`: staged versions that a
+    commit replaced, with the ref that keeps each.
+    """
+
+    def __init__(self, repo: Repository, ref: str | None, *, patience: float = 30.0) -> None:
+        self._repo = repo
+        self._ref = ref or DETACHED
+        self._patience = patience  # seconds to wait for a lock of git's
+        self._commits = Commits(repo, patience=patience)
+        self._files = Files(repo, aside_folder(repo))
+        self._mutex = threading.RLock()  # libgit2's objects belong to one thread at a time
+        self._known: set[tuple[RepoPath, Entry]] = set()  # what `keep` has put under a ref
+        self.left: list[RepoPath] = []
+        self.kept: list[tuple[RepoPath, str]] = []
+
+    def head(self) -> Oid | None:
+        with self._mutex:
+            return self._commits.tip(self._ref)
+
+    def attached(self) -> bool:
+        with self._mutex:
+            named = self._repo.head_ref
+            return named is None if self._ref == DETACHED else named == self._ref
+
+    def read(self, oid: Oid) -> bytes:
+        with self._mutex:
+            return self._repo.read(oid)
+
+    def store(self, data: bytes) -> Oid:
+        with self._mutex:
+            oid = self._files.store(data)
+            faults.point("store.blob")
+            return oid
+
+    def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
+        with self._mutex:
+            return self._files.entries(paths)
+
+    def write(self, path: RepoPath, data: bytes, *, instead: Entry | None) -> bool:
+        """A file of the working tree, where git would still store `instead` (None: nothing) for it."""
+        with self._mutex:
+            try:
+                before = self._files.look(path)
+                if self._files.entries([path])[path] != instead:
+                    return False
+                mode = instead.mode if instead else PLAIN
+                entry = Entry(mode, self._files.store(data))
+                content = self._files.contents({path: entry})[path]
+                if not follow.same(before, self._files.look(path)):
+                    return False
+                self._files.place(path, entry, content)
+            except OSError as error:
+                _cannot_write(error, self._files.at(path))
+            return True
+
+    def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
+        with self._mutex:
+            try:
+                ref = self._commits.keep(kind, self.head(), changes, message)
+            except OSError as error:
+                _cannot_write(error, self._repo.git_dir)
+            self._known.update((path, entry) for path, entry in changes.items() if entry is not None)
+            return ref
+
+    def commit(self, records: Sequence[Record], *, onto: Oid | None) -> Sequence[Oid]:
+        if not records:
+            return []
+        with self._mutex:
+            try:
+                return self._commit(records, onto)
+            except OSError as error:
+                _cannot_write(error, self._repo.git_dir)
+            except (Unusable, pygit2.GitError) as error:
+                raise RepositoryError(
+                    f"the commit cannot be made: {error}", where=self._repo.git_dir
+                ) from error
+
+    def _commit(self, records: Sequence[Record], onto: Oid | None) -> Sequence[Oid]:
+        if self._ref == DETACHED and not self.attached():
+            raise RepositoryError(
+                f"HEAD was detached when the run began and is now on {self._repo.branch}",
+                where=self._repo.git_dir,
+                hint="nothing was recorded; run specbuild again",
+            )
+        if self.head() != onto:
+            raise Moved(f"{self._ref} is not at {onto}")
+        batch = self._build(records, onto)
+        if self._repo.is_bare or not self.attached():
+            self._move(batch)
+            return batch.commits
+        with IndexLock(self._repo.git_dir, self._repo.state_dir, patience=self._patience) as lock:
+            faults.point("commit.locked")
+            if self.attached():
+                self._publish(batch, lock)
+            else:  # switched while we waited
+                self._move(batch)
+        return batch.commits
+
+    def _build(self, records: Sequence[Record], onto: Oid | None) -> _Batch:
+        """Writes every object; none of them is visible yet."""
+        writing, commits, parent = Writing(), list[Oid](), onto
+        tree = tree_of(self._repo, onto)
+        for record in records:
+            tree = write_tree(self._repo, tree, record.changes, writing)
+            faults.point("commit.trees")
+            parent = self._commits.write(tree, parent, record.message)
+            commits.append(parent)
+        faults.point("commit.made")
+        if durable.wanted(self._repo):
+            durable.make_durable(self._repo, [*writing.oids, *commits])
+        faults.point("commit.durable")
+        subject = (records[-1].message.strip().splitlines() or [""])[0]
+        return _Batch(
+            onto=onto,
+            commits=tuple(commits),
+            reason=f"specbuild: {subject}",
+            after={path: entry for record in records for path, entry in record.changes.items()},
+            before=writing.before,
+            in_place={path: record.in_place for record in records for path in record.changes},
+        )
+
+    def _move(self, batch: _Batch) -> None:
+        self._commits.move(self._ref, batch.onto, batch.tip, batch.reason)
+
+    def _publish(self, batch: _Batch, lock: IndexLock) -> None:
+        """Files and new index first, so that after the ref has moved one rename is left to do."""
+        index = IndexFile.read(lock.path)
+        standing = follow.look(self._files, batch.after, index)
+        self._keep_staged(batch, index, standing)
+        faults.point("commit.staged-kept")
+        steps = follow.plan(
+            batch.after, in_place=batch.in_place, before=batch.before, standing=standing, index=index
+        )
+        left = follow.left_alone(steps, standing, index)
+        note, sync = intent_path(self._repo.state_dir), durable.wanted(self._repo)
+        durable.put(note, Intent(self._ref, batch.onto, batch.tip, steps).dump(), durable=sync)
+        faults.point("commit.intent")
+        try:
+            stats = follow.follow(self._files, steps, standing, left)
+            faults.point("commit.followed")
+            wanted = follow.wanted(self._files, steps, stats, index)
+            content = index.edit(wanted, follow.Unchanged(self._files, index))
+            lock.write(content, index.permissions, sync=sync)
+            faults.point("commit.index-written")
+            journal.note_tip(self._repo.state_dir, batch.tip)
+            faults.point("commit.tip-noted")
+            self._move(batch)
+        except BaseException:
+            if self.head() == batch.tip:  # Ctrl-C came after the ref had moved
+                lock.publish()
+            else:
+                roll_back(self._files, steps)
+            durable.drop(note)
+            raise
+        faults.point("commit.ref-moved")
+        lock.publish()
+        faults.point("commit.index-renamed")
+        durable.drop(note)
+        faults.point("commit.intent-dropped")
+        self.left += left
+
+    def _keep_staged(
+        self, batch: _Batch, index: IndexFile, standing: Mapping[RepoPath, follow.Standing]
+    ) -> None:
+        """A staged version that neither parent, nor commit, nor file has would be lost."""
+        base = tree_of(self._repo, batch.onto)
+        lost: dict[RepoPath, Entry | None] = {}
+        for name, held in index.displaced({os.fsencode(path): now for path, now in batch.after.items()}):
+            path = os.fsdecode(name)
+            before = batch.before[path] if path in batch.before else entry_at(self._repo, base, path)
+            found = standing.get(path)
+            safe = {before, batch.after.get(path), found.entry if found else None}
+            known = (path, held.entry) in self._known
+            if not (held.intent_to_add or held.entry.mode == GITLINK or held.entry in safe or known):
+                lost[path] = held.entry
+        if lost:
+            ref = self.keep("saved", lost, "specbuild: staged versions that a commit replaced\n")
+            self.kept += [(path, ref) for path in lost]
+
+
+def _cannot_write(error: OSError, where: str) -> NoReturn:
+    raise RepositoryError(
+        f"the repository cannot be written to: {error.strerror or error}",
+        where=str(error.filename or where),
+        hint="nothing was recorded; see to space and permissions, then run specbuild again",
+    ) from error

@@ -1,0 +1,60 @@
+"""What has to survive a power cut, and files that are either old or new, never half."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+from specbuild.engine.task import Oid
+from specbuild.git.repository import Repository
+
+
+def wanted(repo: Repository) -> bool:
+    """Whether anything is to be synced at all: a user may have given that up with `core.fsync = none`."""
+    return repo.config_get("core.fsync") != "none"
+
+
+def make_durable(repo: Repository, oids: Iterable[Oid]) -> None:
+    """Returns when the loose objects among `oids` would survive a power cut (packed ones already do)."""
+    objects = os.path.join(repo.common_dir, "objects")
+    folders = set()
+    for oid in oids:
+        folder = os.path.join(objects, oid[:2])
+        if sync(os.path.join(folder, oid[2:])):
+            folders.add(folder)
+    for folder in folders:
+        sync(folder)
+    if folders:
+        sync(objects)
+
+
+def sync(path: str) -> bool:
+    """Waits until a file or folder is on disk; False: it is not there."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    return True
+
+
+def put(path: str, data: bytes, *, durable: bool) -> None:
+    """Writes a file aside and moves it into place."""
+    aside = f"{path}.new"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(aside, "wb") as file:
+        file.write(data)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    os.replace(aside, path)
+    if durable:
+        sync(os.path.dirname(path))
+
+
+def drop(path: str) -> None:
+    """Removes a file, if it is there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

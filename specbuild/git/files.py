@@ -1,0 +1,401 @@
+"""Files of a working tree to and from blobs: filters as git applies them, links as links, written aside."""
+
+import contextlib
+import errno
+import itertools
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import pygit2
+
+from specbuild.engine.ports import Unusable
+from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.git.indexfile import IndexFile, oid_of
+from specbuild.git.repository import GitFailed, Repository
+
+LINK = 0o120000
+PLAIN = 0o100644
+EXECUTABLE = 0o100755
+GITLINK = 0o160000
+_numbers = itertools.count()
+
+
+class Raw(NamedTuple):
+    """A file's own bytes and permissions, before any filter; enough to put it back exactly."""
+
+    oid: Oid
+    permissions: int
+    mtime_ns: int
+    link: bool
+
+
+class Files:
+    """The files of one working tree; `repo` may be a linked worktree of the same repository."""
+
+    def __init__(self, repo: Repository, aside: str) -> None:
+        self.repo = repo
+        self.top = repo.top
+        self._aside = aside  # where half-written files stand; best on the same disk
+
+    def at(self, path: RepoPath) -> str:
+        return os.path.join(self.top, path)
+
+    def look(self, path: RepoPath) -> os.stat_result | None:
+        """Stat data of what stands at `path` itself; None: nothing, or behind a symlink."""
+        if self.through_link(path) is not None:
+            return None
+        try:
+            return os.lstat(self.at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def through_link(self, path: RepoPath) -> RepoPath | None:
+        """The first folder on the way to `path` that is a symlink; git does not look behind those."""
+        parts = path.rstrip("/").split("/")[:-1]
+        for end in range(1, len(parts) + 1):
+            folder = "/".join(parts[:end])
+            try:
+                if stat.S_ISLNK(os.lstat(self.at(folder)).st_mode):
+                    return folder
+            except OSError:
+                return None
+        return None
+
+    # From files to blobs
+
+    def entries(self, paths: Iterable[RepoPath]) -> dict[RepoPath, Entry | None]:
+        """What git would store for each path (None: nothing there, or a folder); the blobs are stored."""
+        found: dict[RepoPath, Entry | None] = {}
+        by_git: list[RepoPath] = []
+        modes = self._modes()
+        for path in paths:
+            now = self.look(path)
+            found[path] = None
+            if now is None:
+                continue
+            if stat.S_ISDIR(now.st_mode):
+                found[path] = self._submodule(path)
+            elif stat.S_ISLNK(now.st_mode):
+                target = os.readlink(os.fsencode(self.at(path)))
+                found[path] = Entry(LINK, self.store(target))
+            elif stat.S_ISREG(now.st_mode):
+                oid = None if self.needs_git(path) else self._store_file(path)
+                found[path] = Entry(modes(path, now), oid or "")
+                if oid is None:
+                    by_git.append(path)
+            else:
+                raise Unusable(f"{path} is neither a file nor a link, so git cannot store it")
+        for path, oid in zip(by_git, self._store_by_git(by_git), strict=True):
+            entry = found[path]
+            if entry is not None:
+                found[path] = Entry(entry.mode, oid)
+        return found
+
+    def store(self, data: bytes) -> Oid:
+        return str(self.repo.raw.create_blob(data))
+
+    def needs_git(self, path: RepoPath) -> bool:
+        """Whether libgit2 would store other bytes than git: LFS and other filters, re-encoded text."""
+        try:
+            attribute = self.repo.raw.get_attr
+            return isinstance(attribute(path, "filter"), str) or isinstance(
+                attribute(path, "working-tree-encoding"), str
+            )
+        except (UnicodeError, pygit2.GitError):
+            return True
+
+    def _store_file(self, path: RepoPath) -> Oid | None:
+        """The id of the stored blob; None: ask git."""
+        try:
+            return str(self.repo.raw.create_blob_fromworkdir(path))
+        except (UnicodeError, pygit2.GitError, OSError, KeyError):
+            return None  # core.safecrlf, a name that is not UTF-8, or the file went: git tells which
+
+    def _store_by_git(self, paths: Sequence[RepoPath]) -> list[Oid]:
+        if not paths:
+            return []
+        try:
+            if any("\n" in path for path in paths):
+                return [self._store_one_by_git(path) for path in paths]
+            lines = b"".join(os.fsencode(path) + b"\n" for path in paths)
+            return self.repo.git(["hash-object", "-w", "--stdin-paths"], input=lines).decode().split()
+        except GitFailed as error:
+            raise Unusable(f"git cannot store {', '.join(paths[:3])}: {error.stderr}") from error
+
+    def _store_one_by_git(self, path: RepoPath) -> Oid:
+        return self.repo.git(["hash-object", "-w", "--", path]).decode().strip()
+
+    def _submodule(self, path: RepoPath) -> Entry | None:
+        if not os.path.lexists(os.path.join(self.at(path), ".git")):
+            return None
+        try:
+            head = self.repo.git(["-C", self.at(path), "rev-parse", "--verify", "-q", "HEAD"])
+        except GitFailed:
+            return None
+        return Entry(GITLINK, head.decode().strip())
+
+    def _modes(self) -> "_Modes":
+        trusted = self.repo.config_bool("core.filemode", default=True)
+        return _Modes(None if trusted else IndexFile.read(os.path.join(self.repo.git_dir, "index")))
+
+    # From files to their own bytes
+
+    def raw(self, path: RepoPath) -> Raw | None:
+        """The file or link at `path`, its bytes stored as they are; None: nothing there, or a folder."""
+        now = self.look(path)
+        if now is None or stat.S_ISDIR(now.st_mode):
+            return None
+        if stat.S_ISLNK(now.st_mode):
+            data = os.readlink(os.fsencode(self.at(path)))
+        elif stat.S_ISREG(now.st_mode):
+            with open(self.at(path), "rb") as file:
+                data = file.read()
+        else:
+            raise Unusable(f"{path} is neither a file nor a link, so its bytes cannot be kept")
+        link = stat.S_ISLNK(now.st_mode)
+        return Raw(self.store(data), stat.S_IMODE(now.st_mode), now.st_mtime_ns, link)
+
+    def is_raw(self, path: RepoPath, raw: Raw) -> bool:
+        """Whether the file at `path` has these bytes and permissions now."""
+        now = self.look(path)
+        if now is None or stat.S_ISDIR(now.st_mode) or stat.S_ISLNK(now.st_mode) != raw.link:
+            return False
+        if not raw.link and stat.S_IMODE(now.st_mode) != raw.permissions:
+            return False
+        try:
+            if raw.link:
+                return oid_of(os.readlink(os.fsencode(self.at(path)))) == raw.oid
+            with open(self.at(path), "rb") as file:
+                return oid_of(file.read()) == raw.oid
+        except OSError:
+            return False
+
+    def put_back(self, path: RepoPath, raw: Raw) -> None:
+        """The file as `raw` saw it: bytes, permissions, modification time."""
+        mode = LINK if raw.link else EXECUTABLE if raw.permissions & 0o100 else PLAIN
+        self._clear(path)
+        self._place(path, mode, self.repo.read(raw.oid), raw)
+
+    # From blobs to files
+
+    def write(self, entries: Mapping[RepoPath, Entry]) -> None:
+        """Writes the files as a checkout would."""
+        contents = self.contents(entries)
+        for path, entry in entries.items():
+            self.place(path, entry, contents.get(path, b""))
+
+    def place(self, path: RepoPath, entry: Entry, content: bytes) -> None:
+        """Writes one file whose content `contents` gave."""
+        if entry.mode == GITLINK:
+            os.makedirs(self.at(path), exist_ok=True)
+        else:
+            self._place(path, entry.mode, content)
+
+    def contents(self, entries: Mapping[RepoPath, Entry]) -> dict[RepoPath, bytes]:
+        """The bytes that a checkout would write."""
+        by_git = [
+            path
+            for path, entry in entries.items()
+            if entry.mode not in {LINK, GITLINK} and self._smudged(path)
+        ]
+        contents = dict(zip(by_git, self._smudge(by_git, entries), strict=True))
+        for path, entry in entries.items():
+            if path not in contents and entry.mode != GITLINK:
+                contents[path] = self.repo.read(entry.oid)
+        return contents
+
+    def _smudged(self, path: RepoPath) -> bool:
+        """Whether a checkout may write other bytes than the blob's."""
+        if self.needs_git(path):
+            return True
+        if self.repo.config_get("core.autocrlf") not in {None, "false", "input"}:
+            return True
+        attribute = self.repo.raw.get_attr
+        if attribute(path, "ident") or attribute(path, "eol") == "crlf":
+            return True
+        return self.repo.config_get("core.eol") == "crlf"
+
+    def _smudge(self, paths: Sequence[RepoPath], entries: Mapping[RepoPath, Entry]) -> Iterator[bytes]:
+        """What a checkout by git itself would write, made in a folder aside."""
+        if not paths:
+            return
+        folder = os.path.join(self._aside, f"checkout.{os.getpid()}.{next(_numbers)}")
+        os.makedirs(folder)
+        try:
+            env = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
+            lines = b"".join(
+                f"{entries[path].mode:o} {entries[path].oid}\t".encode() + os.fsencode(path) + b"\0"
+                for path in paths
+            )
+            self.repo.git(["update-index", "-z", "--index-info"], input=lines, env=env)
+            self.repo.git(["checkout-index", "--all", f"--prefix={folder}/files/"], env=env)
+            for path in paths:
+                with open(os.path.join(folder, "files", path), "rb") as file:
+                    yield file.read()
+        finally:
+            remove_tree(folder)
+
+    def _place(self, path: RepoPath, mode: int, data: bytes, raw: Raw | None = None) -> None:
+        """Written aside and moved into place, so that no reader ever sees half a file."""
+        if (folder := self.through_link(path)) is not None:
+            raise Unusable(f"{path} lies behind the symlink {folder}")
+        target = self.at(path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if os.path.isdir(target) and not os.path.islink(target):
+            remove_empty(target)
+        self._move(lambda aside: _create(aside, mode, data, raw), target)
+
+    def _move(self, create: Callable[[str], None], target: str) -> None:
+        os.makedirs(self._aside, exist_ok=True)
+        aside = os.path.join(self._aside, f"file.{os.getpid()}.{next(_numbers)}")
+        try:
+            create(aside)
+            os.rename(aside, target)
+        except OSError as error:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(aside)
+            if error.errno != errno.EXDEV:
+                raise
+            # .git is on another disk than this folder: the half-written file stands beside its target
+            near = beside(target)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(near)
+            create(near)
+            os.rename(near, target)
+
+    def remove(self, path: RepoPath) -> None:
+        """Removes a file or link, and the folders that this leaves empty, as git does."""
+        if self.through_link(path) is not None:
+            return
+        try:
+            os.unlink(self.at(path))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return
+        self.remove_empty_above(path)
+
+    def remove_empty_above(self, path: RepoPath) -> None:
+        folder = os.path.dirname(path)
+        while folder:
+            try:
+                os.rmdir(self.at(folder))
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
+
+    def _clear(self, path: RepoPath) -> None:
+        """Makes way for a file: what stands in place of it, or of a folder above it, is a task's."""
+        parts = path.split("/")
+        for end in range(1, len(parts)):
+            above = self.at("/".join(parts[:end]))
+            if os.path.lexists(above) and (os.path.islink(above) or not os.path.isdir(above)):
+                os.unlink(above)
+        if os.path.isdir(self.at(path)) and not os.path.islink(self.at(path)):
+            remove_tree(self.at(path))
+
+    # Lists
+
+    def below(self, folder: RepoPath, index: str | None = None) -> list[RepoPath]:
+        """Files below `folder` that git does not ignore, tracked or not, and that are there."""
+        if self.look(folder.rstrip("/")) is None:
+            return []
+        env = {} if index is None else {"GIT_INDEX_FILE": index}
+        command = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", folder]
+        found = {os.fsdecode(item) for item in self.repo.git(command, env=env).split(b"\0") if item}
+        return sorted(path for path in found if not path.endswith("/") and os.path.lexists(self.at(path)))
+
+    def dirty(self, index: str | None = None, *, staged: bool) -> list[RepoPath]:
+        """Paths whose file differs from the index (another one, if given), and untracked ones.
+
+        `staged`: also paths where the index differs from HEAD.
+        """
+        env = {} if index is None else {"GIT_INDEX_FILE": index}
+        command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
+        answer = self.repo.git([*command, "--ignore-submodules=dirty"], env=env)
+        found: dict[RepoPath, None] = {}
+        for item in answer.split(b"\0"):
+            path = os.fsdecode(item[3:])
+            if path and not path.endswith("/") and (staged or item[1:2] != b" "):
+                found[path] = None
+        return list(found)
+
+    def is_ignored(self, path: RepoPath) -> bool:
+        """Whether git ignores the path (for a folder, with its final `/`)."""
+        return bool(
+            self.repo.git(["check-ignore", "-z", "--stdin"], input=os.fsencode(path) + b"\0", ok=(0, 1))
+        )
+
+
+class _Modes:
+    """The mode that git would record; where `core.filemode` is off, the index' counts."""
+
+    def __init__(self, index: IndexFile | None) -> None:
+        self._index = index
+
+    def __call__(self, path: RepoPath, found: os.stat_result) -> int:
+        if self._index is None:
+            return EXECUTABLE if found.st_mode & 0o100 else PLAIN
+        held = self._index.get(os.fsencode(path))
+        return held.entry.mode if held is not None and held.entry.mode == EXECUTABLE else PLAIN
+
+
+def _create(path: str, mode: int, data: bytes, raw: Raw | None) -> None:
+    if mode == LINK:
+        os.symlink(data, os.fsencode(path))
+        return
+    permissions = 0o777 if mode == EXECUTABLE else 0o666  # less the user's umask
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)
+    with open(fd, "wb") as file:
+        file.write(data)
+        if raw is not None:
+            os.fchmod(fd, raw.permissions)
+    if raw is not None:
+        os.utime(path, ns=(raw.mtime_ns, raw.mtime_ns))
+
+
+def another(repo: Repository, folder: str) -> Repository:
+    """The same repository, or its worktree at `folder`, for another thread: libgit2's objects are for one."""
+    opened = Repository.open(folder)
+    opened.settings = repo.settings  # asking git costs a process
+    return opened
+
+
+def aside_folder(repo: Repository) -> str:
+    """Where a worktree's files are half-written."""
+    return os.path.join(repo.state_dir, "aside")
+
+
+def beside(path: str) -> str:
+    """Where a file is written that cannot be written aside."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".specbuild-{oid_of(os.fsencode(name))[:12]}~")
+
+
+def remove_empty(folder: str) -> None:
+    """Removes a folder that holds nothing but folders; otherwise OSError."""
+    for below, _, _ in os.walk(folder, topdown=False):
+        os.rmdir(below)
+
+
+def remove_tree(folder: str) -> None:
+    """Removes a folder with all in it, also what its owner made unreadable; follows no link."""
+    for below, folders, _ in os.walk(folder, onerror=None):
+        for name in folders:
+            inner = os.path.join(below, name)
+            if not os.path.islink(inner):
+                with contextlib.suppress(OSError):
+                    os.chmod(inner, 0o700)
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+    for below, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            os.unlink(os.path.join(below, name))
+        for name in folders:
+            inner = os.path.join(below, name)
+            if os.path.islink(inner):
+                os.unlink(inner)
+            else:
+                os.rmdir(inner)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(folder)

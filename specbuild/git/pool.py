@@ -1,0 +1,277 @@
+"""Private worktrees that are kept from task to task, so that a switch costs what changed."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+
+from specbuild.engine.ports import Unusable
+from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.errors import RepositoryError
+from specbuild.git import durable, faults
+from specbuild.git.files import Files, another, remove_tree
+from specbuild.git.repository import Repository
+from specbuild.git.trees import (
+    COMMIT_TYPE,
+    entries_below,
+    entry_at,
+    subtree,
+    tree_of,
+    write_object,
+    write_tree,
+)
+from specbuild.git.workspace import expanded
+
+REASON = "a private worktree of specbuild's pool"
+_QUIET = [
+    "-c",
+    f"core.hooksPath={os.devnull}",
+    "-c",
+    "core.sparseCheckout=false",
+    "-c",
+    "submodule.recurse=false",
+]
+_LEFT_BY_GIT = (
+    *("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG", "AUTO_MERGE"),
+    *("BISECT_LOG", "BISECT_START", "rebase-merge", "rebase-apply", "sequencer", "index.lock", "HEAD.lock"),
+)
+_NOBODY = b"specbuild <specbuild@localhost> 0 +0000"
+
+
+class Slot:
+    """One worktree of the pool, ours while this object holds its lock (any process may have another)."""
+
+    def __init__(self, repo: Repository, folder: str, lock: int) -> None:
+        self._repo = repo
+        self.folder = folder
+        self._lock = lock
+
+    @staticmethod
+    def take(repo: Repository) -> "Slot":
+        """The first slot that nobody uses; a new one where all are in use."""
+        pool = os.path.join(repo.common_state_dir, "pool")
+        number = 0
+        while True:
+            number += 1
+            lock = _try_lock(pool, f"{number}.lock")
+            if lock is not None:
+                return Slot(repo, os.path.join(pool, str(number)), lock)
+
+    def release(self) -> None:
+        os.close(self._lock)
+
+    @property
+    def base_index(self) -> str:
+        """The index of the start tree. The worktree's own may be changed by the task."""
+        return f"{self.folder}.index"
+
+    def admin(self) -> str | None:
+        """The worktree's folder in the repository; None: it is not whole."""
+        try:
+            with open(os.path.join(self.folder, ".git"), encoding="utf-8", errors="surrogateescape") as file:
+                admin = file.read().removeprefix("gitdir: ").rstrip("\n")
+            with open(os.path.join(admin, "gitdir"), encoding="utf-8", errors="surrogateescape") as file:
+                back = file.read().rstrip("\n")
+        except OSError:
+            return None
+        common = os.path.realpath(os.path.join(self._repo.common_dir, "worktrees"))
+        whole = os.path.realpath(os.path.dirname(admin)) == common
+        here = os.path.realpath(back) == os.path.realpath(os.path.join(self.folder, ".git"))
+        return admin if whole and here and os.path.isfile(os.path.join(admin, "commondir")) else None
+
+    def lay_out(self, commit: Oid, tree: Oid) -> Repository:
+        """HEAD at `commit`, detached, and exactly the files of `tree`; mended first if it is not whole."""
+        try:
+            return self._lay_out(commit, tree)
+        except (RepositoryError, OSError):
+            self.remove()
+            return self._lay_out(commit, tree)
+
+    def _lay_out(self, commit: Oid, tree: Oid) -> Repository:
+        admin = self.admin()
+        if admin is None or not os.path.isfile(self.base_index):
+            self.remove()
+            self._add(commit)
+            admin = self.admin()
+            if admin is None:
+                raise RepositoryError("a private worktree cannot be made", where=self.folder)
+        for name in _LEFT_BY_GIT:
+            _discard(os.path.join(admin, name))
+        durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
+        slot = another(self._repo, self.folder)
+        env = {"GIT_INDEX_FILE": self.base_index}
+        durable.drop(f"{self.base_index}.lock")
+        slot.git([*_QUIET, "clean", "-ffdxq"], env=env)
+        slot.git([*_QUIET, "read-tree", "--reset", "-u", tree], env=env)
+        faults.point("pool.laid")
+        # with the index' time: git compares it with the files' to see which to look at again
+        index = os.path.join(admin, "index")
+        shutil.copy2(self.base_index, f"{index}.new")
+        os.replace(f"{index}.new", index)
+        return slot
+
+    def _add(self, commit: Oid) -> None:
+        command = ["worktree", "add", "-q", "--no-checkout", "--detach", "--lock", "--reason", REASON]
+        self._repo.git([*_QUIET, *command, self.folder, commit])
+        env = {"GIT_INDEX_FILE": self.base_index}
+        another(self._repo, self.folder).git(["read-tree", "--empty"], env=env)
+        faults.point("pool.added")
+
+    def remove(self) -> None:
+        """Removes the worktree, whatever state it is in."""
+        _discard(self.folder)
+        _discard(self.base_index)
+        _discard(f"{self.base_index}.lock")
+        admins = os.path.join(self._repo.common_dir, "worktrees")
+        wanted = os.path.join(self.folder, ".git")
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(admins):
+                with contextlib.suppress(OSError), open(os.path.join(admins, name, "gitdir")) as file:
+                    if os.path.realpath(file.read().rstrip("\n")) == os.path.realpath(wanted):
+                        remove_tree(os.path.join(admins, name))
+            os.rmdir(admins) if not os.listdir(admins) else None
+
+
+def heal(repo: Repository) -> None:
+    """Removes worktrees of the pool that are broken and that nobody uses."""
+    pool = os.path.join(repo.common_state_dir, "pool")
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(pool)):
+            number, dot, rest = name.partition(".lock")
+            if dot and not rest and (lock := _try_lock(pool, name)) is not None:
+                slot = Slot(repo, os.path.join(pool, number), lock)
+                if slot.admin() is None:
+                    slot.remove()
+                slot.release()
+
+
+class PooledSandbox:
+    """A task's private worktree: HEAD's tree, or what is visible of it, with the start laid over."""
+
+    in_place = False
+
+    def __init__(
+        self,
+        repo: Repository,
+        head: Oid | None,
+        start: Mapping[RepoPath, Entry | None],
+        *,
+        owned: Sequence[RepoPath],
+        visible: Sequence[RepoPath] | None,
+        share: Sequence[RepoPath],
+    ) -> None:
+        self._repo = another(repo, repo.top)
+        self._head = head or _empty_commit(self._repo)
+        self._start = start
+        self._owned = owned
+        self._visible = visible
+        self._share = [path.strip("/") for path in share]
+        self._slot = Slot.take(self._repo)
+        self.folder = self._slot.folder
+
+    def reset(self) -> None:
+        slot = self._slot.lay_out(self._head, self._tree())
+        self._files = Files(slot, f"{self.folder}.aside")
+        for path in self._share:
+            self._link(path)
+        for path in self._owned:
+            folder = path if path.endswith("/") else os.path.dirname(path)
+            if self._files.through_link(folder) is None:
+                with contextlib.suppress(FileExistsError, NotADirectoryError):
+                    os.makedirs(self._files.at(folder), exist_ok=True)
+
+    def _tree(self) -> Oid:
+        base = tree_of(self._repo, self._head)
+        if self._visible is None:
+            return write_tree(self._repo, base, self._start)
+        seen: dict[RepoPath, Entry | None] = {}
+        for path in self._visible:
+            if path.endswith("/"):
+                inner = subtree(self._repo, base, path)
+                seen.update(entries_below(self._repo, inner, os.fsencode(path)) if inner else {})
+            elif (entry := entry_at(self._repo, base, path)) is not None:
+                seen[path] = entry
+        seen.update(self._start)
+        return write_tree(self._repo, None, seen)
+
+    def _link(self, path: RepoPath) -> None:
+        """An ignored folder of the working tree, as it is there."""
+        source, target = os.path.join(self._repo.top, path), self._files.at(path)
+        if os.path.lexists(source) and not os.path.lexists(target):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.symlink(source, target)
+
+    def result(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry]:
+        files = self._whole()
+        found = files.entries(expanded(files, paths, self._slot.base_index))
+        return {path: self._inside(path, entry) for path, entry in found.items() if entry is not None}
+
+    def changed(self) -> Mapping[RepoPath, Entry | None]:
+        files = self._whole()
+        paths = files.dirty(self._slot.base_index, staged=False)
+        found = files.entries(path for path in paths if not self._shared(path))
+        return {path: entry and self._inside(path, entry) for path, entry in found.items()}
+
+    def _whole(self) -> Files:
+        """The task may have done anything to its folder."""
+        if self._slot.admin() is None or not os.path.isfile(self._slot.base_index):
+            raise Unusable("the task destroyed the private worktree that it worked in")
+        return self._files
+
+    def _shared(self, path: RepoPath) -> bool:
+        return any(path == shared or path.startswith(f"{shared}/") for shared in self._share)
+
+    def _inside(self, path: RepoPath, entry: Entry) -> Entry:
+        """A new link that leaves the worktree leads to nothing, or to something else, in any other."""
+        if entry.mode == 0o120000:
+            target = os.fsdecode(self._repo.read(entry.oid))
+            leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
+            old = entry_at(self._repo, tree_of(self._repo, self._head), path)
+            if entry != old and (target.startswith("/") or leads == ".." or leads.startswith("../")):
+                raise Unusable(f"{path} is a symlink that leaves the repository: {target}")
+        return entry
+
+    def exists(self, path: RepoPath) -> bool:
+        return os.path.lexists(os.path.join(self.folder, path.rstrip("/")))
+
+    def undo(self) -> None:
+        """Nothing of the user's was touched."""
+
+    def accept(self) -> None:
+        """As `undo`: the commit took what it wanted."""
+
+    def close(self) -> None:
+        self._slot.release()
+
+
+def _empty_commit(repo: Repository) -> Oid:
+    """What a private worktree stands on while the branch is unborn."""
+    tree = write_tree(repo, None, {})
+    lines = [
+        b"tree " + tree.encode(),
+        b"author " + _NOBODY,
+        b"committer " + _NOBODY,
+        b"",
+        b"nothing yet",
+        b"",
+    ]
+    return write_object(repo.raw, COMMIT_TYPE, b"\n".join(lines))
+
+
+def _try_lock(pool: str, name: str) -> int | None:
+    os.makedirs(pool, exist_ok=True)
+    fd = os.open(os.path.join(pool, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def _discard(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove_tree(path)
+    else:
+        durable.drop(path)
