@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from specbuild.engine.task import BodyKey, Recipe, RepoPath, Warning_
+from specbuild.taskfile.endings import ENDINGS
 from specbuild.taskfile.lines import Line
-from specbuild.taskfile.needs import CLAUSE
-from specbuild.taskfile.prose import ENDINGS, ending
+from specbuild.taskfile.prose import ending
 
 KEYS: Final = (
     "targets",
@@ -23,37 +23,26 @@ KEYS: Final = (
 )
 _NEEDS: Final = frozenset(
     (
-        "needs", "depends on", "depends", "dependencies", "dependency", "deps", "blocked by",
-        "依赖", "依賴", "依赖于", "前置任务", "依存", "依存関係", "의존", "의존성",
+        *("needs", "depends on", "depends", "dependencies", "dependency", "deps", "blocked by"),
+        *("依赖", "依賴", "依赖于", "前置任务", "依存", "依存関係", "의존", "의존성"),
     )
-)  # fmt: skip
+)
 _FILES: Final = frozenset(
     (
-        "file",
-        "files",
-        "文件",
-        "檔案",
-        "ファイル",
-        "파일",
-        "archivo",
-        "archivos",
-        "arquivo",
-        "arquivos",
-        "fichier",
-        "fichiers",
-        "datei",
-        "dateien",
-        "path",
+        *("file", "files", "path", "文件", "檔案", "ファイル", "파일"),
+        *("archivo", "archivos", "arquivo", "arquivos", "fichier", "fichiers", "datei", "dateien"),
     )
 )
 _REQUIREMENTS: Final = frozenset(
     (
-        "requirements", "requirement", "validates", "req", "reqs", "covers", "implements requirements",
-        "需求", "要求", "要件", "对应需求", "요구사항", "requisitos", "requisito", "requerimientos", "exigences", "anforderungen", "requisiti", "требования",
+        *("requirements", "requirement", "validates", "req", "reqs", "covers"),
+        *("需求", "要求", "要件", "对应需求", "요구사항", "requisitos", "requisito", "requerimientos"),
+        *("exigences", "anforderungen", "requisiti", "требования"),
     )
-)  # fmt: skip
+)
 _KEY_LINE: Final = re.compile(
-    r"(?P<bullet>[-*+]\s+)?(?P<mark>[_*]{0,3})(?P<key>[^\W\d_][\w \t-]{0,30}?)(?P<end>[_*]{0,3})\s?[:：](?P<end2>[_*]{0,3})(?P<value>.*)"
+    r"(?P<bullet>[-*+]\s+)?(?P<mark>[_*]{0,3})(?P<key>[^\W\d_][\w \t-]{0,30}?)(?P<end>[_*]{0,3})"
+    r"\s?[:：](?P<end2>[_*]{0,3})(?P<value>.*)"
 )
 _CODES: Final = re.compile(
     r"(?<![A-Za-z0-9-])(?:N?FR|SC|REQ|NF|UR|BR)-?\d+(?:[.-]\d+)*(?:[a-z](?![A-Za-z]))?(?![A-Za-z0-9])"
@@ -74,6 +63,9 @@ class Body(NamedTuple):
     drop: frozenset[int]
     only_requirements: bool
     priority: int | None
+
+
+EMPTY: Final = Body({}, (), (), None, frozenset(), only_requirements=True, priority=None)
 
 
 class _Reader:
@@ -166,6 +158,8 @@ def _unticked(value: str) -> str:
 
 def read_body(lines: Sequence[Line], *, item: int, path: RepoPath, warnings: list[Warning_]) -> Body:
     """Reads the lines that belong to one task itself; `item`: index of the task's own line."""
+    if not lines:
+        return EMPTY
     reader = _Reader(path, item, warnings)
     drop: set[int] = set()
     other = False
@@ -240,7 +234,7 @@ def _keep(
 ) -> Recipe | None:
     if first is None or block is None:
         return first or block
-    message = f"a second recipe; the one of line {first.line} counts: join them, or give this one another info string"
+    message = f"a second recipe; the one of line {first.line} counts: join them, or name another language"
     warnings.append(Warning_(path, block.line, "second-recipe", message))
     return first
 
@@ -248,6 +242,3 @@ def _keep(
 def requirement_codes(text: str) -> list[str]:
     """`FR-003` and the like in prose."""
     return _CODES.findall(text) if "-" in text else []
-
-
-__all__ = ["CLAUSE", "KEYS", "Body", "read_body", "requirement_codes"]

@@ -4,7 +4,8 @@ import re
 from typing import Final, Literal
 
 from specbuild.engine.task import Mention
-from specbuild.taskfile.prose import SPEC_NAMES, Found, find
+from specbuild.taskfile.endings import SPEC_NAMES
+from specbuild.taskfile.prose import Found, find
 
 _LOOKING: Final = re.compile(
     r"(?:verify|run|re-?run|check|double-check|confirm|validate|review|read"
@@ -14,11 +15,13 @@ _LOOKING: Final = re.compile(
     r"|验证|驗證|确认|確認|检查|檢查|运行|執行|执行|审查|校验|跑",
     re.IGNORECASE,
 )
-_READ: Final = r"from|using|uses?|per|see|based\s(?:up)?on|following|against|with|according\sto|via\sreading"
-_PLACE: Final = (
-    r"in|into|to|at|on|onto|for|of|under|inside|within|as|by|through|via|between|across|over|below|alongside"
+_READ: Final = frozenset(("from", "using", "use", "uses", "per", "see", "following", "against", "with"))
+_PLACE: Final = frozenset(
+    """
+    in into to at on onto for of under inside within as by through via between across over below alongside
+    """.split()  # noqa: SIM905  (a list would take a page)
 )
-_GOVERNOR: Final = re.compile(rf"(?<![\w-])(?:(?P<read>{_READ})|(?P<place>{_PLACE}))(?![\w-])", re.IGNORECASE)
+_PHRASES: Final = frozenset((("based", "on"), ("based", "upon"), ("according", "to")))
 _BREAK: Final = re.compile(
     r"[;:(（；：。！？]|[.!?]\s|\s[–—-]\s|[→⇒]|->|=>|,\sand\s|\sthen\s|\sso\s(?:that\s)?"
 )
@@ -61,7 +64,8 @@ _DELETE_AFTER: Final = re.compile(
 _WRITE_AFTER: Final = re.compile(
     r"[`\"'」』\s]*(?:ファイル)?を?(?:作成|更新|編集|追記|修正|生成)|[`\"'\s]*(?:파일)?\s?(?:를|을)?\s?(?:작성|생성|수정|업데이트|갱신)"
 )
-_NEAR: Final = 6  # words between a preposition and its path
+_NEAR: Final = 6  # words from a preposition to its path
+_REACH: Final = 400  # characters that a clause is looked back for
 
 Relation = Literal["made", "read", "deleted", "written", "placed"]
 
@@ -125,7 +129,7 @@ def _relation(title: str, clause: int, end: int, place: Found) -> Relation:
     after = _after(title, place.end)
     if after:
         return after
-    before = title[max(clause, end, place.start - 400) : place.start]
+    before = title[max(clause, end, place.start - _REACH) : place.start]
     if not before.isascii():
         near = before[-12:]
         if _DELETE_BEFORE.search(near):
@@ -134,26 +138,39 @@ def _relation(title: str, clause: int, end: int, place: Found) -> Relation:
             return "read"
         if _WRITE_BEFORE.search(near):
             return "written"
-    verb = _verb(before if end <= clause else title[max(clause, place.start - 400) : place.start])
-    governor = None
-    for governor in _GOVERNOR.finditer(before):
-        pass
+    governor, near_enough = _governor(before)
+    if governor == "read":
+        return "read" if near_enough else "made"
+    if governor in ("in", "on"):
+        return "placed"
+    verb = _verb(title[max(clause, place.start - _REACH) : place.start])
+    if governor == "from":  # `remove X from path` changes path
+        return "placed" if verb is not None and _DELETE.match(verb) else "read" if near_enough else "made"
+    if governor in ("to", "into"):
+        return "written" if verb is not None and _ADDING.match(verb) and _INTO.search(before) else "placed"
     if governor is not None:
-        gap = before[governor.end() :]
-        removing = verb is not None and _DELETE.match(verb) is not None
-        if governor["read"]:
-            if removing and governor["read"].lower() == "from":
-                return "placed"  # `remove X from path` changes path
-            near = gap.count(" ") <= _NEAR and ", " not in gap
-            return "read" if near else "made"
-        adding = verb is not None and _ADDING.match(verb) is not None
-        return "written" if adding and _INTO.search(before) else "placed"
+        return "placed"
     if verb is not None:
-        if _DELETE.match(verb):
-            return "deleted"
-        if _WRITE.match(verb):
-            return "written"
+        return "deleted" if _DELETE.match(verb) else "written"
     return "made"
+
+
+def _governor(before: str) -> tuple[str | None, bool]:
+    """The last preposition before a path, `read` for those after which it is read; and whether it is near."""
+    words = before.lower().split()
+    far = False
+    for place in range(len(words) - 1, -1, -1):
+        word = words[place].strip("`*\"'_")
+        if place and (words[place - 1], word) in _PHRASES:
+            return "read", not far and len(words) - place <= _NEAR
+        if word == "from":
+            return word, not far and len(words) - place <= _NEAR
+        if word in _READ:
+            return "read", not far and len(words) - place <= _NEAR
+        if word in _PLACE:
+            return word, True
+        far = far or word.endswith(",")
+    return None, False
 
 
 def _verb(before: str) -> str | None:

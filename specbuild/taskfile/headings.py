@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from specbuild.taskfile.marks import DECORATION, Head, read_head
 
 _STORY: Final = re.compile(
-    r"(?:user[\s-]*stor(?:y|ies)|\bstory|\bUS[- ]?(?=\d)|用户故事|使用者故事|用戶故事|ユーザー?ストーリー|사용자\s*스토리|유저\s*스토리"
+    r"(?:user[\s-]*stor(?:y|ies)|\bstory|\bUS[- ]?(?=\d)|用户故事|使用者故事|用戶故事|ユーザー?ストーリー"
+    r"|사용자\s*스토리|유저\s*스토리"
     r"|histori?as?\s+de\s+usu[aá]rio|hist[oó]rias?\s+do\s+usu[aá]rio|récits?\s+utilisateur|histoires?\s+utilisateur"
     r"|benutzergeschichte|anwendergeschichte|storia\s+utente|пользовательская\s+история|historia\s+użytkownika)"
     r"\s*[:：#-]?\s*(?:us[-\s]?)?(\d+[A-Za-z]?)(?![\d.])",

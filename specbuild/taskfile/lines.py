@@ -363,7 +363,10 @@ class _Scanner:
 
 
 _TASKLIKE: Final = re.compile(r"#{1,6}[ \t]+\w|[ \t]*[-*+][ \t]+\[[ xX]\][ \t]")
-_INDENTED: Final = "looks like a task, but four spaces outside a list make it code to Markdown; remove the indent to make it a task"
+_INDENTED: Final = (
+    "looks like a task, but four spaces outside a list make it code to Markdown;"
+    " remove the indent to make it a task"
+)
 _UNCLOSED: Final = "this code fence is never closed; it is read as text, so that it hides no tasks; close it"
 _UNCLOSED_ITEM: Final = (
     "this code fence is not closed before its list item ends; close it with the same indent"

@@ -125,7 +125,7 @@ def _mark(head: Head, content: str) -> bool:
 
 
 def plain(text: str, *, before: str = "") -> str:
-    """One line, white space folded, without emphasis around the whole or opened in what was cut off before."""
+    """One line, white space folded, without emphasis around all of it or opened in `before`, now cut off."""
     text = " ".join(text.split())
     for mark in ("**", "~~"):
         if before.count(mark) % 2 and text.count(mark) % 2:

@@ -33,8 +33,11 @@ _NOTHING: Final = re.compile(
     re.IGNORECASE,
 )
 _HINT: Final = re.compile(
-    r"depend|deps|block|after|依|前置|의존|dépend|hängt|abhäng|nach|despu|depois|après", re.IGNORECASE
+    r"\b(?:which\s|that\s)?(?:depend|deps|dépend|abhängig|hängt|block|after|nach|después|depois|après)|依赖|依賴|依存|前置|의존",
+    re.IGNORECASE,
 )
+_STEMS: Final = ("depend", "deps", "block", "after", "depois", "nach ")
+_ALL_STEMS: Final = (*_STEMS, "dépend", "hängt", "abhäng", "despu", "après", "依", "前置", "의존")
 _TOKENS: Final = re.compile(rf"(?P<first>{_TOKEN}){_END}(?:{_DASH}{_ITEM}(?P<last>{_TOKEN}))?", re.IGNORECASE)
 _MENTIONS: Final = re.compile(rf"(?P<first>{_STRONG}){_END}(?:{_DASH}{_ITEM}(?P<last>{_STRONG}))?")
 _AGAINST: Final = re.compile(
@@ -46,6 +49,9 @@ _AGAINST: Final = re.compile(
 _SURE: Final = re.compile(rf"{_STRONG}|\btasks?\b", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d+")
 _PARTS: Final = re.compile(r"([A-Za-z_-]*)(\d+(?:\.\d+)*)([A-Za-z]?)(?:@(\d+))?\Z")
+_AT_OPENING: Final = re.compile(r"([(（\[])\s?[;,]\s?")
+_EMPTY: Final = re.compile(r"[(（\[]\s?[)）\]]")
+_BEFORE_MARK: Final = re.compile(r"\s([)）\],.;:])")
 NOTHING: Final = frozenset(
     (
         "",
@@ -95,11 +101,9 @@ class Known:
         found: list[str] = []
         if low and high and low[0] == high[0]:
             for key, id_ in self._by_prefix().get(low[0], ()):
-                if low[1:] <= key[1:] <= high[1:] or key[1] == high[1]:
-                    if key[1:] >= low[1:]:
-                        found.append(id_)
-        ends = [id_ for id_ in (self.find(first) or first, self.find(last) or last)]
-        for id_ in ends:
+                if low[1:] <= key[1:] and (key[1:] <= high[1:] or key[1] == high[1]):
+                    found.append(id_)
+        for id_ in (self.find(first) or first, self.find(last) or last):
             if id_ not in found:
                 found.append(id_)
         return found
@@ -129,31 +133,53 @@ def _key(id_: str) -> _Key | None:
 
 def cut_clauses(description: str) -> Clauses:
     """Takes `(depends on T001, T002)` and the like out of a description."""
-    if not _HINT.search(description):
+    folded = description.lower()
+    stems = _STEMS if folded.isascii() else _ALL_STEMS
+    if not any(stem in folded for stem in stems):
         return Clauses(description, ())
     ids: list[str] = []
-
-    def cut(match: re.Match[str]) -> str:
-        if match["key"].lower() == "after" and not _SURE.search(match[0]):
-            return match[0]  # `after 1.2` may be a version or a time
-        ids.extend(tokens(match["ids"]))
-        opened, closed = match["open"], match["close"]
-        if opened and closed:
-            return " "
-        return f"{opened or ''} {closed or ''}"
-
-    text = CLAUSE.sub(cut, description)
-    text = _NOTHING.sub(" ", text)
-    if text == description:
+    parts: list[str] = []
+    done = 0
+    for hint in _HINT.finditer(description):
+        start = hint.start()
+        if start < done:
+            continue
+        match = CLAUSE.match(description, _opening(description, start, done)) or CLAUSE.match(
+            description, start
+        )
+        if match is None:
+            match = _NOTHING.match(description, _opening(description, start, done))
+        elif match["key"].lower() == "after" and not _SURE.search(match[0]):
+            continue  # `after 1.2` may be a version or a time
+        if match is None:
+            continue
+        parts.append(description[done : match.start()])
+        if match.re is CLAUSE:
+            ids.extend(tokens(match["ids"]))
+            if not (match["open"] and match["close"]):
+                parts += [match["open"] or "", " ", match["close"] or ""]
+        parts.append(" ")
+        done = match.end()
+    if not done:
         return Clauses(description, ())
-    return Clauses(_tidy(text), tuple(ids))
+    parts.append(description[done:])
+    return Clauses(_tidy("".join(parts)), tuple(ids))
+
+
+def _opening(text: str, start: int, floor: int) -> int:
+    """Where a bracket right before `start` stands, else `start`."""
+    place = start - 1
+    if place >= floor and text[place] == " ":
+        place -= 1
+    return place if place >= floor and text[place] in "(（[" else start
 
 
 def _tidy(text: str) -> str:
-    text = re.sub(r"[(（\[]\s*[;,]\s*", "(", text)
-    text = re.sub(r"[(（\[]\s*[)）\]]", " ", text)
-    text = re.sub(r"\s+([)）\],.;:])", r"\1", " ".join(text.split()))
-    return text.strip(" ,;–—")
+    """What is left around a clause that was cut out, without empty brackets and stray commas."""
+    text = " ".join(text.split())
+    text = _AT_OPENING.sub(r"\1", text)
+    text = _EMPTY.sub(" ", text)
+    return " ".join(_BEFORE_MARK.sub(r"\1", text).split()).strip(" ,;–—")
 
 
 def tokens(text: str) -> Iterator[str]:
@@ -201,7 +227,7 @@ def declared(value: str, *, strict: bool) -> list[str]:
     if not strict:
         return list(tokens(core))
     found: list[str] = []
-    for word in re.split(r"[,;、，\s]+", re.sub(rf"\s*(?:–|—|\.\.|(?<=\d)-(?=T?\d)|\bto\b)\s*", "..", core)):
+    for word in re.split(r"[,;、，\s]+", re.sub(r"\s*(?:–|—|\.\.|(?<=\d)-(?=T?\d)|\bto\b)\s*", "..", core)):
         bare = word.strip("`*[]().")
         if bare and bare.lower() not in ("and", "&", "task", "tasks"):
             found.append(bare)

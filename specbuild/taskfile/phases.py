@@ -10,7 +10,7 @@ class Phase(NamedTuple):
     """A phase as its tasks carry it."""
 
     name: str | None  # the heading's text, or the story of a run
-    index: int  # 0: before any
+    number: int  # 0: before any
     story: str | None
 
 
@@ -24,11 +24,13 @@ class Section:
         self.parent = parent
         self.index = index  # of its line
         self.task = False  # it is a task itself
-        self.notes = bool(heading and not heading.phase and heading.notes) or (
+        self.notes: bool = bool(heading and not heading.phase and heading.notes) or (
             parent is not None and parent.notes and not (heading and heading.phase)
         )
-        self.story = (heading.story if heading else None) or (parent.story if parent else None)
-        self.priority = (heading.priority if heading else None) or (parent.priority if parent else None)
+        self.story: str | None = (heading.story if heading else None) or (parent.story if parent else None)
+        self.priority: int | None = heading.priority if heading else None
+        if self.priority is None and parent is not None:
+            self.priority = parent.priority
 
     @property
     def task_id(self) -> str | None:
@@ -39,7 +41,7 @@ class Section:
         return self.task_id is not None
 
     def chain(self) -> Iterator["Section"]:
-        """This section and those around it, inwards first."""
+        """The section and those around it, inwards first."""
         section: Section | None = self
         while section is not None and section.heading is not None:
             yield section
@@ -58,7 +60,7 @@ def phases(sections: Sequence[Section], stories: Sequence[str | None]) -> list[P
         if owner is not None and owner is not present:
             present = owner
             assert owner.heading is not None  # noqa: S101  (only headings are phases)
-            phase = Phase(owner.heading.text, phase.index + 1, owner.story)
+            phase = Phase(owner.heading.text, phase.number + 1, owner.story)
         found.append(phase)
     return found
 
@@ -86,8 +88,8 @@ def _runs(stories: Sequence[str | None]) -> list[Phase]:
     found: list[Phase] = []
     for place, story in enumerate(stories):
         if place == 0 or story != stories[place - 1]:
-            index = found[-1].index + 1 if found else 1
-            found.append(Phase(story, index, story))
+            number = found[-1].number + 1 if found else 1
+            found.append(Phase(story, number, story))
         else:
             found.append(found[-1])
     return found

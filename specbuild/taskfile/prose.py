@@ -1,51 +1,13 @@
 """Paths in a task's description, and what the sentence says is done to them."""
 
 import re
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-from specbuild.engine.task import Mention
+from specbuild.taskfile.endings import ENDINGS, FILES, PRODUCTS, ROOTS, WITH_FOLDER
 
-ENDINGS: Final = frozenset(
-    """
-    adoc arb astro avif avsc bak bash bat bats bicep bib blade bmp bzl c cc cfg cjs clj cljs cljc cmake cmd coffee conf config
-    cpp cs csh cshtml csproj css csv cts cu cxx cypher dart db dbml dockerfile dockerignore docx dot drawio edn editorconfig ejs elm
-    entitlements env eot epub erb erl eslintrc ex example exs feature fish flow frag fs fsproj fsx gd gemspec geojson gif
-    gitattributes gitignore gitkeep gleam glsl go gql gradle graphql graphqls groovy h haml handlebars hbs hcl heex hh hpp hrl
-    hs htm html hurl hxx ico ics idl ini inl ipynb iml j2 jar java jinja jinja2 jl jpeg jpg js json json5 jsonc jsonl jsonld jsp
-    jsx kql kt kts leex less lhs liquid lisp lock lottie lua m4 markdown md mdc mdx mermaid mjs mk mkd ml mli mm mmd mod mojo mp3 mp4
-    msg mts mustache ndjson nim nimble nix njk npmrc nvmrc ods odt ogg onnx org otf out parquet patch pbxproj pcss pdf pem php
-    phtml pid pkl pl plist pm png po pot pp pptx prettierrc prisma properties props proto ps1 psd1 psm1 puml pug purs py pyi
-    pyx qml qmd r rake razor rb rbi rdf res rego resx rkt rmd rs rsc rst rtf ru sass scala scm scss sh slim sln slnx snap sol
-    spec sql sqlite sqlx ssml storyboard strings styl sty sum surql sv svelte svg svh swift tcl targets template tex text tf tfstate
-    tfvars thrift tmpl toml tpl tscn tsv tsx ts ttf twig txt typ v vbproj vb vert vhd vhdl vim vtt vue wasm wat wav webm
-    webmanifest webp wgsl woff woff2 wsdl xaml xcconfig xcscheme xcworkspace xcodeproj xhtml xib xlf xliff xlsx xml xsd xsl xslt yaml yml zig
-    zsh tar gz tgz zip csx ics tape
-    """.split()
-)
-_WITH_FOLDER: Final = frozenset(
-    "bak config dot env example flow frag key log m map msg out pem pid pm props r res rsc ru spec targets template v".split()
-)
-"""Endings that after a bare word are more often a property (`console.log`, `process.env`)."""
-
-_FILES: Final = frozenset(
-    "Dockerfile Makefile Gemfile Rakefile Procfile Jenkinsfile Vagrantfile Justfile Containerfile Brewfile Podfile Fastfile"
-    " Pipfile Caddyfile Tiltfile CODEOWNERS .env .gitignore .gitattributes .dockerignore .editorconfig .npmrc .nvmrc .prettierrc"
-    " .eslintrc .babelrc .env.example .env.local .env.test .env.development .env.production .env.sample .env.template"
-    " .prettierignore .eslintignore .node-version .python-version .ruby-version .tool-versions .swcrc .stylelintrc".split()
-)
-_PRODUCTS: Final = frozenset(
-    "Node.js node.js Next.js next.js Nuxt.js nuxt.js Vue.js vue.js React.js react.js Express.js express.js Nest.js NestJS.js Three.js"
-    " three.js D3.js d3.js Chart.js chart.js Alpine.js Ember.js Backbone.js Moment.js Day.js day.js Discord.js discord.js Babylon.js Pixi.js"
-    " Tone.js TensorFlow.js Auth.js NextAuth.js Lucia.js Passport.js Socket.IO Socket.io socket.io Solid.js Matter.js Phaser.js Mocha.js"
-    " Fabric.js Konva.js Mapbox.js Leaflet.js Stripe.js Plotly.js Handlebars.js Underscore.js Ky.js Hono.js Electron.js Polars.rs docs.rs"
-    " Crates.rs crates.rs Embla.js Sails.js Koa.js Bun.js Deno.js Inertia.js Reveal.js Highlight.js Prism.js Swagger.js Grapes.js".split()
-)
 _CALLS: Final = re.compile(
     r"(?:res|resp|response|request|req|data|body|r|c|ctx|app|self|this|Response|JSON|\w*[a-z]\w*\(\))\.\w+\Z"
-)
-
-SPEC_NAMES: Final = frozenset(
-    ("spec.md", "plan.md", "research.md", "data-model.md", "quickstart.md", "tasks.md")
 )
 
 _LATIN: Final = "A-Za-z0-9_À-ɏ"
@@ -56,9 +18,12 @@ _RUN: Final = (
     r"|(?<=/)\([^()`\s]{1,60}\)(?=/))+)"
 )
 _CANDIDATES: Final = re.compile(f"{_TICKED}|{_LINK}|{_RUN}")
-_SEGMENT: Final = re.compile(rf"(?:[\w.@+\- ]|\[[^\[\]]*\]|\([^()]*\)|\{{[^{{}}]*\}})+\Z")
+_HOT: Final = re.compile(r"(?<!\S)[^\s./]*+[./]\S*")
+_PLAIN: Final = re.compile(r"\w[\w-]*+/[\w./-]++\Z", re.ASCII)
+"""`src/models/user.js`: by far the commonest form, which needs no further looks."""
+
+_SEGMENT: Final = re.compile(r"(?:[\w.@+\- ]|\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\})+\Z")
 _PATHLIKE: Final = re.compile(r"[^\s`\"'|<>*?$%^&=!\\:;]+\Z")
-_LINE_NUMBER: Final = re.compile(r"(?:::?|#L?\d|:L?\d).*\Z", re.DOTALL)
 _DOMAIN: Final = re.compile(
     r"(?:[\w-]+\.)+(?:com|org|net|io|dev|ai|app|co|edu|gov|cloud|sh|rs|me|us|uk|de|fr|jp|cn|kr|br)(?::\d+)?/",
     re.IGNORECASE,
@@ -103,6 +68,8 @@ def ending(name: str) -> str:
 
 def shape(text: str) -> Shape:
     """Whether a word is a path: `certain` by its form, `likely` where such a thing exists."""
+    if text.rpartition(".")[2] in ENDINGS and _PLAIN.match(text) and "//" not in text and ".." not in text:
+        return "certain"
     if text.startswith(("~/", "../")) or text in ("~", ".."):
         return "outside" if len(text) > 3 else ""
     if text.startswith("/"):
@@ -111,7 +78,7 @@ def shape(text: str) -> Shape:
         return ""
     if "{" in text or "}" in text:  # a placeholder: brace lists are expanded before
         return ""
-    folder, slash, last = text.rpartition("/")
+    _, slash, last = text.rpartition("/")
     segments = text.strip("/").split("/")
     if any(not _SEGMENT.match(part) or part in ("...", "..") for part in segments):
         return "outside" if ".." in segments else ""
@@ -125,16 +92,16 @@ def shape(text: str) -> Shape:
         return "likely"  # `@scope/package`
     if not last:
         return "certain"
-    if last in _FILES or ending(last) in ENDINGS or ending(last) in _WITH_FOLDER:
+    if last in FILES or ending(last) in ENDINGS or ending(last) in WITH_FOLDER:
         return "certain"
     return "likely"
 
 
 def _bare_file(name: str) -> bool:
-    if name in _FILES:
+    if name in FILES:
         return True
     last = ending(name)
-    if last not in ENDINGS or last in _WITH_FOLDER or name in _PRODUCTS or _VERSION.match(name):
+    if last not in ENDINGS or last in WITH_FOLDER or name in PRODUCTS or _VERSION.match(name):
         return False
     return not _CALLS.match(name)
 
@@ -143,12 +110,7 @@ def _absolute(text: str) -> bool:
     """`/etc/hosts`, `/srv/x.conf`; not a route such as `/api/users`."""
     first = text[1:].partition("/")[0]
     last = text.rstrip("/").rpartition("/")[2]
-    return first in _ROOTS or (ending(last) in ENDINGS and text.count("/") > 1)
-
-
-_ROOTS: Final = frozenset(
-    ("bin", "dev", "etc", "home", "mnt", "opt", "proc", "root", "srv", "sys", "tmp", "usr", "var", "Users")
-)
+    return first in ROOTS or (ending(last) in ENDINGS and text.count("/") > 1)
 
 
 def trim(word: str) -> str:
@@ -167,8 +129,7 @@ def trim(word: str) -> str:
     hash_ = word.find("#")
     if hash_ > 0:
         word = word[:hash_]
-    if word.startswith("./"):
-        word = word[2:]
+    word = word.removeprefix("./")
     return word.strip("*") if word.startswith("**") else word
 
 
@@ -178,41 +139,46 @@ def find(text: str) -> tuple[list[Found], list[str]]:
     outside: list[str] = []
     if "." not in text and "/" not in text and "file" not in text:
         return found, outside
-    for match in _CANDIDATES.finditer(text):
-        run = match["run"]
-        if run is not None:
-            if "." not in run and "/" not in run and run not in _FILES:
-                continue
-            words = [run]
-            if (
-                text[match.end() : match.end() + 1] == "("
-                and "/" not in run
-                and "_" not in run
-                and run[:1].islower()
-            ):
-                words = []  # `res.json(…)` is a call
-        elif (ticked := match["ticked"]) is not None:
-            words = _ticked(ticked)
-        else:
-            words = _linked(match["label"], match["link"])
-        for word in words:
+    if "`" in text or "[" in text or "{" in text or "file" in text:
+        places = _CANDIDATES.finditer(text)
+    else:  # most descriptions: only words with a dot or a slash can be paths
+        places = (place for word in _HOT.finditer(text) for place in _CANDIDATES.finditer(text, *word.span()))
+    for match in places:
+        for word in _words(match, text):
             core = trim(word)
             for part in expand(core) if "{" in core else (core,):
                 kind = shape(part) if part else ""
                 if kind == "outside":
                     outside.append(part)
                 elif kind:
-                    found.append(
-                        Found(part.removeprefix("@/"), kind == "certain" and part[0] != "@", *match.span())
-                    )
+                    certain = kind == "certain" and part[0] != "@"
+                    found.append(Found(part.removeprefix("@/"), certain, *match.span()))
     return found, outside
+
+
+def _words(match: re.Match[str], text: str) -> Sequence[str]:
+    """What may be paths in one match of the candidates."""
+    run = match["run"]
+    if run is None:
+        return (
+            _ticked(match["ticked"])
+            if match["ticked"] is not None
+            else _linked(match["label"], match["link"])
+        )
+    if "/" in run:
+        return (run,)
+    if "." not in run and run not in FILES:
+        return ()
+    if text[match.end() : match.end() + 1] == "(" and "_" not in run and run[:1].islower():
+        return ()  # `res.json(…)` is a call
+    return (run,)
 
 
 def _ticked(content: str) -> list[str]:
     """The words of a code span that is no command: one path, or paths between commas."""
     content = content.strip()
     if not any(char.isspace() for char in content):
-        return [content] if "." in content or "/" in content or content in _FILES else []
+        return [content] if "." in content or "/" in content or content in FILES else []
     parts = [part.strip() for part in re.split(r",(?![^{]*\})", content)]
     if all(
         not re.search(r"\s", re.sub(r"\{[^{}]*\}", "", part)) and (shape(part) or "{" in part)

@@ -10,6 +10,7 @@ from specbuild.taskfile.marks import NUMBER
 _LONG: Final = re.compile(
     r"(?<![A-Za-z0-9_-])(?:T-?\d{2,}(?:\.\d+)*[A-Za-z]?|T\d+\.\d+[a-z]?|TASK[-_]?\d+(?:\.\d+)*|T-[A-Z]+(?:-[A-Z0-9]+)+)(?![A-Za-z0-9_])"
 )
+_ANY: Final = re.compile(r"T(?:-?[\dA-Z]|ASK)")
 _SHORT: Final = re.compile(r"(?<![A-Za-z0-9_-])T\d(?:[a-z])?(?![A-Za-z0-9_.])")
 _NAMED: Final = re.compile(
     rf"(?i:\b(tasks?)|(任务|タスク|작업))\s?#?{NUMBER}(?![\w%])(?:\s?(?:,|-|–|and|&)\s?{NUMBER}(?![\w%]))*"
@@ -20,10 +21,10 @@ _CONSTANT: Final = "T#"
 
 def constant_ids(text: str, known: frozenset[str]) -> str:
     """Prose in which every id of a task reads alike, so that renumbering changes nothing."""
-    if "T" in text:
+    if _ANY.search(text):
         text = _LONG.sub(_CONSTANT, text)
         text = _SHORT.sub(lambda match: _CONSTANT if match[0] in known else match[0], text)
-    if "ask" in text or "ASK" in text or not text.isascii():
+    if "ask " in text or "asks " in text or not text.isascii():
         text = _NAMED.sub(lambda match: f"{match[1] or match[2]} {_CONSTANT}", text)
     if "#" in text:
         text = re.sub(

@@ -1,0 +1,177 @@
+"""From paths as written to paths of the repository: what exists decides what a name means."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from specbuild.engine.ports import Snapshot
+from specbuild.engine.task import Mention, RepoPath, TaskText, Warning_
+from specbuild.taskfile.grammar import is_spec_name
+from specbuild.taskfile.prose import expand
+
+_WORDS: Final = re.compile(r"`+[^`]+`+|\"[^\"]*\"|(?:\{[^{}]*\}|[^\s,，、;`{}]|[{}])+|[(（]")
+_ASIDE: Final = re.compile(r"(?:(?<=[\s,`\"])|^)[(（][^()（）]*[)）]?")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
+_NOTHING: Final = frozenset(("none", "n/a", "-", "–", "—", "and"))
+
+
+class Resolved(NamedTuple):
+    """A task's inferred paths."""
+
+    targets: tuple[RepoPath, ...]
+    absent: frozenset[RepoPath]  # of the targets, those to be absent afterwards
+    reads: tuple[RepoPath, ...]
+    unresolved: tuple[str, ...]  # of the targets, bare names that match nothing yet
+    warnings: tuple[Warning_, ...]
+
+
+class _Match(NamedTuple):
+    path: RepoPath
+    exists: bool
+
+
+def resolve(task: TaskText, snapshot: Snapshot, *, root: RepoPath = "") -> Resolved:
+    """What the paths in a task's description mean in the commit that `snapshot` stands on."""
+    return _Resolver(task, snapshot, _folder(root)).resolve()
+
+
+class _Resolver:
+    def __init__(self, task: TaskText, snapshot: Snapshot, root: RepoPath) -> None:
+        self.task = task
+        self.snapshot = snapshot
+        self.root = root
+        self.beside = _folder(task.name.file.rpartition("/")[0])
+        self.warnings: list[Warning_] = []
+
+    def resolve(self) -> Resolved:
+        targets: dict[RepoPath, bool] = {}
+        reads: dict[RepoPath, None] = {}
+        unresolved: dict[str, None] = {}
+        for mention in self.task.mentions:
+            match = self._match(mention)
+            if match is None:
+                continue
+            if mention.role == "read":
+                reads[match.path] = None
+            else:
+                # made anew somewhere else in the same sentence: it is not absent afterwards
+                targets[match.path] = mention.absent and targets.get(match.path, True)
+                if not match.exists and "/" not in mention.written and not self._is_spec(mention.written):
+                    unresolved[match.path] = None
+        return Resolved(
+            tuple(targets),
+            frozenset(path for path, absent in targets.items() if absent),
+            tuple(path for path in reads if path not in targets),
+            tuple(unresolved),
+            tuple(self.warnings),
+        )
+
+    def _match(self, mention: Mention) -> _Match | None:
+        written = mention.written
+        if outside(written):
+            return None
+        found = self._beside(written) if self._is_spec(written) else None
+        found = found or (self._named(written) if "/" not in written else self._pathed(written))
+        if found is not None:
+            return found
+        if self._is_spec(written):
+            return _Match(self.beside + written, exists=False)
+        if not mention.certain or ("/" not in written and mention.role == "read"):
+            return None
+        return _Match(self.root + written, exists=False)
+
+    def _is_spec(self, written: str) -> bool:
+        return is_spec_name(written) and ("/" not in written or written.startswith("contracts/"))
+
+    def _exists(self, path: RepoPath) -> RepoPath | None:
+        """The path as the commit has it, a folder with its `/`; None: it is not there."""
+        if not path.endswith("/"):
+            if self.snapshot.tracked(path) is not None:
+                return path
+            path += "/"
+        return path if self.snapshot.tracked_below(path) else None
+
+    def _beside(self, written: str) -> _Match | None:
+        path = self._exists(self.beside + written)
+        return _Match(path, exists=True) if path else None
+
+    def _pathed(self, written: str) -> _Match | None:
+        for prefix in dict.fromkeys((self.root, "")):
+            path = self._exists(prefix + written)
+            if path:
+                return _Match(path, exists=True)
+        if written.endswith("/"):
+            return None
+        ending = "/" + written
+        found = [path for path in self.snapshot.named(written.rpartition("/")[2]) if path.endswith(ending)]
+        return self._one(written, found)
+
+    def _named(self, written: str) -> _Match | None:
+        """A name without `/`: the path of the same line that ends in it, else the one file that does."""
+        for other in self.task.mentions:
+            if other.written.endswith("/" + written):
+                return self._match(other)
+        for prefix in dict.fromkeys((self.root, "")):
+            if self.snapshot.tracked(prefix + written) is not None:
+                return _Match(prefix + written, exists=True)
+        return self._one(written, list(self.snapshot.named(written)))
+
+    def _one(self, written: str, found: list[RepoPath]) -> _Match | None:
+        """The only candidate, or the only one below `root`."""
+        near = [path for path in found if path.startswith(self.root)] if self.root else []
+        chosen = near if len(near) == 1 else found
+        if len(chosen) == 1:
+            return _Match(chosen[0], exists=True)
+        if found:
+            some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
+            message = f"`{written}` may be any of {some}: write its path"
+            self.warnings.append(Warning_(self.task.name.file, self.task.line, "ambiguous-path", message))
+        return None
+
+
+def _folder(path: RepoPath) -> RepoPath:
+    core = path.strip("/").removeprefix("./")
+    return f"{core}/" if core and core != "." else ""
+
+
+def declared(value: str, *, root: RepoPath = "") -> tuple[str, ...]:
+    """The paths or globs of a body's `targets:` or `inputs:`; `@story` and `@needs` stay as they are."""
+    prefix = _folder(root)
+    found: dict[str, None] = {}
+    for word in _words(value):
+        for part in expand(word):
+            found[part if part.startswith("@") else _normal(part, prefix)] = None
+    return tuple(found)
+
+
+def _words(value: str) -> Iterator[str]:
+    for match in _WORDS.finditer(_ASIDE.sub(" ", value)):
+        word = match[0].strip('`"').strip()
+        if word and word not in ("(", "（") and word.lower() not in _NOTHING:
+            yield word
+
+
+def _normal(path: str, prefix: RepoPath) -> str:
+    """`path` from the repository's top; what leads out of it keeps its look, for `outside` to refuse."""
+    if path.startswith(("/", "~")) or _DRIVE.match(path):
+        return path
+    joined = posixpath.normpath(prefix + path)
+    return f"{joined}/" if path.endswith(("/", "/.")) and joined != "." else joined
+
+
+def outside(path: str) -> str | None:
+    """Why a declared path is not allowed; None: it is."""
+    if not path.strip() or path in (".", "./"):
+        return "it names no file"
+    if _CONTROL.search(path):
+        return "it has control characters"
+    if path.startswith(("/", "~")) or _DRIVE.match(path):
+        return "it is not relative to the repository"
+    parts = path.rstrip("/").split("/")
+    if ".." in parts and posixpath.normpath(path).startswith(".."):
+        return "it leads out of the repository"
+    if any(part.lower() == ".git" for part in parts):
+        return "it is inside .git"
+    return None
