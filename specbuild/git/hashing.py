@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import tempfile
+from functools import cached_property
 
 import pygit2
 
@@ -13,6 +14,7 @@ from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.statcache import StatCache
 
 _CONVERSION_SETTINGS = re.compile(r"core\.(autocrlf|eol|safecrlf|attributesfile)|filter\.")
+_EXTERNAL = ("filter", "working-tree-encoding")
 _ID_KEYWORD = re.compile(rb"\$Id:[^\n$]*\$")
 
 
@@ -58,7 +60,8 @@ class Hasher:
         absolute = self._repository.absolute(path)
         if not self._has_external_filter(path):
             try:
-                return str(self._repository.raw.hashfile(absolute, as_path=path))
+                names = (os.fsencode(absolute), pygit2.enums.ObjectType.BLOB, os.fsencode(path))
+                return str(self._repository.raw.hashfile(*names))  # type: ignore[arg-type]  # takes bytes
             except pygit2.GitError:
                 pass  # core.safecrlf = true, or a conversion that libgit2 does not know: git says what it is
         try:
@@ -72,9 +75,20 @@ class Hasher:
 
     def _has_external_filter(self, path: RepoPath) -> bool:
         """libgit2 stores what LFS and re-encoded files hold on disk, which git would not."""
-        raw = self._repository.raw
-        return isinstance(raw.get_attr(path, "filter"), str) or isinstance(
-            raw.get_attr(path, "working-tree-encoding"), str
+        if not self._libgit2_agrees:
+            return True
+        name = os.fsencode(path)
+        attributes = (self._repository.raw.get_attr(name, attribute) for attribute in _EXTERNAL)
+        return any(isinstance(value, str) for value in attributes)
+
+    @cached_property
+    def _libgit2_agrees(self) -> bool:
+        """Whether libgit2 sees git's settings: it knows nothing of GIT_CONFIG_GLOBAL and GIT_CONFIG_COUNT."""
+        config = self._repository.raw.config
+        return all(
+            (config[name] if name in config else None)  # noqa: SIM401  (it has no `get`)
+            == self._repository.config_get(name)
+            for name in ("core.autocrlf", "core.eol", "core.attributesfile")
         )
 
     def _filtered(self, path: RepoPath) -> bytes:

@@ -64,7 +64,6 @@ class Repository:
             raw = pygit2.Repository(found)
         except (pygit2.GitError, KeyError, OSError) as error:
             raise _cannot_open(found, str(error)) from error
-        _use_global_config(raw)
         repository = Repository(raw)
         repository._enter_quarantine()
         return repository
@@ -350,13 +349,6 @@ def _common_dir(git_dir: str) -> str:
 def _allow_partial_clones() -> None:
     """libgit2 refuses the extension by default; what is missing is fetched by git (`Repository.read`)."""
     pygit2.option(pygit2.enums.Option.SET_EXTENSIONS, ["partialclone"], 1)
-
-
-def _use_global_config(raw: pygit2.Repository) -> None:
-    """libgit2 reads ~/.gitconfig whatever GIT_CONFIG_GLOBAL says: blobs would get other line endings."""
-    path = os.environ.get("GIT_CONFIG_GLOBAL")
-    if path and os.path.isfile(path):
-        raw.config.add_file(path, pygit2.enums.ConfigLevel.GLOBAL, 1)
 
 
 def _cannot_open(path: str, reason: str) -> RepositoryError:

@@ -53,6 +53,15 @@ class WorkingTree:
             known = self._known[path] = self._staged_if_clean(path) or self._look(path)
         return known
 
+    def exists(self, path: RepoPath) -> bool:
+        if self.entry(path) is not None:
+            return True
+        folder, slash, name = path.rstrip("/").rpartition("/")
+        if not _is_name(name) or not self._is_real_folder(folder + slash):
+            return False
+        found = self._lstat(path.rstrip("/"))
+        return found is not None and (not path.endswith("/") or stat.S_ISDIR(found.st_mode))
+
     def below(self, folder: RepoPath) -> Mapping[RepoPath, Entry]:
         names = self._names()
         first = bisect.bisect_left(names, folder)
@@ -116,28 +125,29 @@ class WorkingTree:
         """Whether the file on disk differs from HEAD's."""
         return self.entry(path) != self.head.entry(path)
 
-    def dirty_paths(self) -> set[RepoPath]:
-        """All paths, untracked ones included, whose file on disk differs from HEAD's."""
+    def dirty(self) -> set[RepoPath]:
+        """All paths, untracked ones included, whose file on disk or in the index differs from HEAD's."""
         self._ask_about_all()
         listing = self._list_untracked()
-        compare = self._repository.git(
-            ["diff-index", "--cached", "--name-only", "--no-renames", "-z", self.head.tree or _EMPTY_TREE]
-        )
-        candidates = {*(self._suspects or ()), *self._touched, *listing, *_names(compare)}
-        return {
+        head = self.head.tree or _EMPTY_TREE
+        staged = self._repository.git(["diff-index", "--cached", "--name-only", "--no-renames", "-z", head])
+        changed = {
             path
-            for path in candidates
+            for path in {*(self._suspects or ()), *self._touched, *listing}
             if not path.endswith("/") and self.is_dirty(path) and (path in listing or not self.ignored(path))
         }
+        return changed.union(_names(staged))
+
+    def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
+        self.head = CommitSnapshot(self._repository, commit)
+        self.refresh(paths)
 
     def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
-        """These files or folders may have changed (None: any), and HEAD may have moved."""
-        head = self._repository.head
-        if head != self.head.commit:
-            self.head = CommitSnapshot(self._repository, head)
+        """These files or folders may have changed on disk (None: all may, and HEAD may have moved)."""
         self._real_folders = {"": True}
         self._sorted = None
         if paths is None:
+            self.head = CommitSnapshot(self._repository, self._repository.head)
             self._known.clear()
             self._index, self._suspects, self._looks = self._repository.index(), None, 0
             self._untracked = None

@@ -58,19 +58,30 @@ class StatCache:
         return self._files
 
 
-def write_aside(path: str, content: bytes) -> None:
-    """Replaces a cache file in one step; does nothing where the disk does not let it."""
+def write_aside(path: str, content: bytes) -> bool:
+    """Replaces a file in one step; False: the disk does not let it, and the file is as it was."""
+    path = os.path.realpath(path)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
     except OSError:
-        return
+        return False
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            os.fchmod(handle, _mode_of(path))
         os.replace(temporary, path)
     except OSError:
         os.unlink(temporary)
+        return False
+    return True
+
+
+def _mode_of(path: str) -> int:
+    try:
+        return os.stat(path).st_mode & 0o777
+    except OSError:
+        return 0o644
 
 
 def _identity(found: os.stat_result) -> list[int]:

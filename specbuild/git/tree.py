@@ -33,6 +33,11 @@ class CommitSnapshot:
         found = self._folder(folder + slash).get(name)
         return None if found is None or found.mode == FOLDER else found
 
+    def exists(self, path: RepoPath) -> bool:
+        if path.endswith("/"):
+            return bool(self._folder(path))
+        return self.entry(path) is not None or bool(self._folder(path + "/"))
+
     def below(self, folder: RepoPath) -> Mapping[RepoPath, Entry]:
         if folder not in self._below:
             self._below[folder] = dict(self._walk(folder))
