@@ -135,8 +135,8 @@ class FakeTree:
     def ignored(self, path: RepoPath) -> bool:
         return False
 
-    def refresh(self, paths: Iterable[RepoPath]) -> None:
-        list(paths)
+    def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
+        list(paths or ())
 
     def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
         list(paths)
@@ -169,8 +169,8 @@ class FakeHistory:
     def snapshot(self, commit: Oid) -> FakeTree:
         return FakeTree(self.repo, self.repo.commits[commit].files)
 
-    def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> Sequence[Recorded]:
-        return [Recorded(checkpoint, commit, 0, False, time) for checkpoint in checkpoints]
+    def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
+        assert commit == self.repo.tip
 
     def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
         return []

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import click
+
 from specbuild.errors import RepositoryError, UsageError
 from specbuild.process import clean_environment
 
@@ -140,3 +142,10 @@ class _Session:
             raise RepositoryError(f"{command[0]} is not installed", hint=f"install {command[0]}") from error
         if done.returncode:
             raise subprocess.CalledProcessError(done.returncode, shown)
+
+
+@click.command("demo")
+@click.argument("directory", metavar="[DIR]", default="specbuild-demo")
+def command(directory: str) -> int:
+    """Make a small real project in DIR and build it, offline."""
+    return run(directory)

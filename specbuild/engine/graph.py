@@ -458,7 +458,7 @@ def _knots(draft: _Draft) -> list[set[int]]:
         work = [(root, 0)]
         while work:
             node, place = work.pop()
-            if place == 0:
+            if node not in number:
                 number[node] = low[node] = len(number)
                 stack.append(node)
                 waiting.add(node)

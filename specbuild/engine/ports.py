@@ -68,8 +68,8 @@ class Snapshot(Protocol):
 class Tree(Snapshot, Protocol):
     """The working tree as a snapshot that stands on HEAD."""
 
-    def refresh(self, paths: Iterable[RepoPath]) -> None:
-        """These paths (folders end with `/`) may have changed on disk."""
+    def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
+        """These paths (folders end with `/`; None: any) may have changed on disk, and HEAD may have moved."""
 
     def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
         """HEAD is now at `commit`, which differs from the last one at these paths."""
@@ -95,8 +95,8 @@ class History(Protocol):
     def snapshot(self, commit: Oid) -> Snapshot:
         """The tree of a commit."""
 
-    def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> Sequence[Recorded]:
-        """The tip moved to a commit, just made, with these checkpoints; returns them as recorded."""
+    def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
+        """The tip moved to a commit, just made on top of the last, with these checkpoints: now the newest."""
 
     def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
         """Checkpoints that only other refs (patterns such as `refs/heads/*`) reach, not undone there."""

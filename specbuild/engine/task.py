@@ -153,7 +153,9 @@ class Task:
     timeout: float | None = None  # seconds
     retries: int = 0
     env: tuple[str, ...] = ()  # names whose values matter
-    setup: str | None = None
+    setup: str | None = None  # runs once in a fresh worktree
+    review: bool = False  # a person looks at the difference before it is recorded
+    share: tuple[str, ...] = ()  # ignored folders that a worktree links in
     reuse: bool = False  # may a `keep` task take over a result of the same key
     executor_blob: Oid | None = None  # of an executor in a repository file: that file
     needs: tuple[TaskName, ...] = ()  # resolved, without repeats

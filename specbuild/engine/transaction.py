@@ -238,7 +238,8 @@ class Transactions:
         self.head = head
         self.world.tree.moved(head, [*saved, *changes])
         self.world.tree.refresh([*task.targets, *changes])
-        recorded = self.world.history.added(head, [checkpoint], int(work.began + work.seconds))[0]
+        self.world.history.added(head, [checkpoint], int(work.began + work.seconds))
+        recorded = self.world.history.checkpoints()[0]
         replan = set(checkpoint.targets) != set(work.task.targets) or any(
             path in self.project.sources for path in results.extra
         )

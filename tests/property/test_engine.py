@@ -4,10 +4,11 @@ from collections import Counter
 
 import pytest
 from fakes import Project
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from specbuild.engine.project import Settings
+from specbuild.errors import TaskFileError
 
 SOURCES = ["s1", "s2", "s3"]
 TARGETS = ["p", "q", "r", "t"]
@@ -62,6 +63,11 @@ def take(project: Project, step: tuple[str, object, object]) -> None:
 
 def check(lines: list[str], path: list[tuple[str, object, object]], parallel: bool) -> None:
     project = Project(*lines, files=dict.fromkeys(SOURCES, "0"))
+    try:
+        project.load()
+    except TaskFileError as error:
+        assert "a cycle" in str(error)
+        reject()
     for step in path:
         take(project, step)
         how = Settings(jobs=3, overlap="all") if parallel else Settings()

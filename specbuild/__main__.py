@@ -1,0 +1,18 @@
+"""The entry point."""
+
+import os
+import sys
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code."""
+    if os.name == "nt":
+        sys.stderr.write("specbuild: native Windows is not supported; use WSL\n")
+        return 4
+    from specbuild.cli import main as command_line  # noqa: PLC0415  (nothing heavy before it is needed)
+
+    return command_line(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

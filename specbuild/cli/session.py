@@ -1,0 +1,505 @@
+"""A run as the command line makes it: real parts, a request, reporters, and the run's log."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any
+
+import click
+
+from specbuild.cli.parts import Here, choose, print_json, short_ids, task_document
+from specbuild.engine.build import Builder, Request
+from specbuild.engine.events import Event, Planned, RunStarted, TaskFinished, Warned
+from specbuild.engine.judge import Judge
+from specbuild.engine.plan import Choice
+from specbuild.engine.plan import choose as complete_choice
+from specbuild.engine.project import Project, Settings
+from specbuild.engine.task import Task, TaskName
+from specbuild.engine.transaction import World
+from specbuild.errors import ConfigError, Problems, SpecbuildError, UsageError
+from specbuild.git.committer import GitCommitter
+from specbuild.git.lock import BuildLock
+from specbuild.git.merge_driver import install as install_merge_driver
+from specbuild.git.recovery import recover
+from specbuild.git.workspace import GitWorkspaces
+from specbuild.plugins.running import PluginExecutors
+from specbuild.project import Loaded
+from specbuild.reporting.text import clean
+from specbuild.runlog import Limits, RunLog, read_runs, sessions_since_success
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line of `run` says."""
+
+    with_needs: bool = False
+    parallel: int | None = None  # workers for [P] tasks; None: not asked for
+    jobs: int | None = None
+    resume: bool = False
+    force: tuple[str, ...] = ()
+    yes: bool = False
+    limit: int | None = None
+    keep_going: bool | None = None
+    skip_tests: bool = False
+    reuse: bool = True
+    as_json: bool = False
+    verbosity: str = "normal"
+    interactive: bool = True  # hooks never ask
+    keep: bool = True  # whether `keep` tasks may run at all
+
+
+class SystemClock:
+    """Time as it is."""
+
+    def now(self) -> float:
+        import time
+
+        return time.time()
+
+    def sleep(self, seconds: float, cancelled: Callable[[], bool]) -> None:
+        import time
+
+        end = time.monotonic() + seconds
+        while not cancelled() and (left := end - time.monotonic()) > 0:
+            time.sleep(min(0.1, left))
+
+
+class Session:
+    """One run: prepares, builds, reports."""
+
+    def __init__(self, here: Here, options: Options) -> None:
+        self.here = here
+        self.options = options
+        self.events: list[Event] = []
+        self._listeners: list[Callable[[Event], None]] = [self.events.append]
+        self._reporter: Any = None
+        self.repository = here.repository
+
+    def run(self) -> int:
+        """Builds; returns the exit code."""
+        here = self.here
+        self.repository.guard_build()
+        self.repository.identity()
+        with ExitStack() as stack:
+            stack.enter_context(_signals_interrupt())
+            stack.enter_context(self._lock())
+            self._recover()
+            loaded = here.loaded
+            _refuse_undecided(self._undecided(loaded))
+            self._open_reporters(stack)
+            world = World(
+                here.tree,
+                here.history,
+                GitWorkspaces(self.repository, share=loaded.config.build.share),
+                GitCommitter(self.repository, self.repository.head_ref),
+            )
+            self._refuse_foreign_targets(loaded)
+            self._register_merge_driver(loaded)
+            before = set(here.tree.dirty())
+            builder = Builder(
+                self._load,
+                world,
+                PluginExecutors(here.registry.load(self.repository.top)),
+                SystemClock(),
+                request=Request(
+                    choice=self._choice,
+                    forced=self._forced,
+                    first=self._failed_last if self.options.resume else frozenset(),
+                    leave=self._leave,
+                    gates=self._gates(loaded),
+                ),
+                settings=self._settings(loaded),
+                environment=os.environ,
+                emit=self._emit,
+            )
+            self._open(loaded)
+            end = builder.run()
+            self._tell_left_alone(before, world)
+            here.tree.save()
+            self._finish()
+        return end.exit_code
+
+    def dry_run(self) -> int:
+        """Says what would run, and why; below those, what may run."""
+        here = self.here
+        graph, judge = here.loaded.project.graph, here.judge
+        judge.all()
+        chosen = self._choice(here.loaded.project, judge).chosen
+        forced = self._forced
+        will = [p for p in sorted(chosen) if judge.verdict(p).stale or graph.tasks[p].name in forced]
+        may = [p for p in sorted(chosen) if p not in will and judge.verdict(p).may_run]
+        if self.options.as_json:
+            print_json(
+                {
+                    "will_run": [task_document(here, p, judge.verdict(p)) for p in will],
+                    "may_run": [task_document(here, p, judge.verdict(p)) for p in may],
+                }
+            )
+            return 0
+        name = short_ids(here)
+        for verb, positions in (("will run", will), ("may run", may)):
+            for position in positions:
+                task, verdict = graph.tasks[position], judge.verdict(position)
+                reasons = [*(["forced"] if task.name in forced else []), *map(str, verdict.reasons)]
+                why = f": {'; '.join(reasons)}" if reasons else ""
+                click.echo(clean(f"{verb}  {name(task.name)}  {task.text.title}{why}"))
+        if not will:
+            click.echo("nothing to run", err=True)
+        return 0
+
+    # -- before the run ---------------------------------------------------------------------------
+
+    def _lock(self) -> BuildLock:
+        def waiting(holder: object) -> None:
+            click.echo(f"specbuild: waiting for another specbuild in this worktree: {holder}", err=True)
+
+        return BuildLock(self.repository.state_dir, wait=sys.stderr.isatty(), waiting=waiting)
+
+    def _recover(self) -> None:
+        recovered = recover(self.repository)
+        if recovered is not None:
+            click.echo(f"specbuild: {recovered}", err=True)
+
+    def _load(self) -> tuple[Project, Judge]:
+        """The project as it is now; called again when a task changed the plan itself."""
+        here = self.here
+        loaded = here.load(here.tree)
+        here.__dict__["loaded"] = loaded
+        judge = here.judge_of(loaded)
+        here.__dict__["judge"] = judge
+        return loaded.project, judge
+
+    def _undecided(self, loaded: Loaded) -> list[Task]:
+        """Chosen stale tasks that nothing can run."""
+        graph = loaded.project.graph
+        judge = self.here.judge
+        return [
+            graph.tasks[position]
+            for position in sorted(self._choice(loaded.project, judge).chosen)
+            if judge.verdict(position).stale and not _decided(graph.tasks[position])
+        ]
+
+    @property
+    def _forced(self) -> frozenset[TaskName]:
+        tasks = self.here.loaded.project.graph.tasks
+        return frozenset(tasks[self.here.find(reference)].name for reference in self.options.force)
+
+    @property
+    def _failed_last(self) -> frozenset[TaskName]:
+        return frozenset(name for name, outcome in self.here.outcomes.items() if outcome == "failed")
+
+    def _choice(self, project: Project, judge: Judge) -> Choice:
+        here = self.here
+        wanted = set(choose(here.loaded, judge, here.reported, here.filter, here.outcomes))
+        wanted |= {here.find(reference) for reference in self.options.force} & set(
+            range(len(project.graph.tasks))
+        )
+        words = here.filter.words if here.filter is not None else frozenset()
+
+        def unfinished(position: int) -> bool:
+            return judge.verdict(position).stale
+
+        def supports(position: int) -> bool:
+            text = project.graph.tasks[position].text
+            return bool(
+                not text.optional
+                and (
+                    ("story" in words and text.story is None)
+                    or ("priority" in words and text.priority is None)
+                )
+                and (text.story is None or "story" not in words)
+            )
+
+        return complete_choice(
+            project.graph,
+            wanted,
+            unfinished=unfinished,
+            supports=supports,
+            with_needs=self.options.with_needs,
+        )
+
+    def _refuse_foreign_targets(self, loaded: Loaded) -> None:
+        """A generated task without a record must not overwrite what a person wrote (SPEC section 4)."""
+        here, judge = self.here, self.here.judge
+        errors: list[SpecbuildError] = []
+        for position in sorted(self._choice(loaded.project, judge).chosen):
+            task = loaded.project.graph.tasks[position]
+            verdict = judge.verdict(position)
+            if not task.rebuild or verdict.checkpoint is not None or task.name in self._forced:
+                continue
+            for path in task.targets:
+                result = judge.result_now(path)
+                if result != "-" and not here.history.anywhere(path, result):
+                    errors.append(
+                        UsageError(
+                            f"{path} is there already, and no task made it: {task.name.id} would overwrite it",
+                            where=f"{task.name.file}:{task.text.line}",
+                            hint=f'set on_edit = "keep" for it, or specbuild adopt {task.name.id}, '
+                            f"or specbuild --force {task.name.id}",
+                        )
+                    )
+        if errors:
+            raise errors[0] if len(errors) == 1 else Problems(errors)
+
+    def _register_merge_driver(self, loaded: Loaded) -> None:
+        if install_merge_driver(self.repository, loaded.project.files):
+            click.echo("specbuild: registered a merge driver for task files in .git/config", err=True)
+
+    def _settings(self, loaded: Loaded) -> Settings:
+        build, options = loaded.config.build, self.options
+        jobs, overlap = 1, "none"
+        if options.jobs is not None:
+            jobs, overlap = options.jobs, "all"
+        elif options.parallel is not None:
+            jobs, overlap = options.parallel or build.jobs or os.cpu_count() or 1, "marked"
+        return Settings(
+            tick=build.tick,
+            save_inputs=build.save_inputs == "commit",
+            subject=build.subject,
+            reuse=options.reuse,
+            reuse_from=build.reuse_from,
+            jobs=jobs,
+            overlap=overlap if jobs > 1 else "none",
+            keep_going=options.keep_going,
+            limit=options.limit,
+            values={"filter": self.here.selection.filter or ""},
+        )
+
+    def _leave(self, names: Sequence[TaskName]) -> bool:
+        """Whether completed `keep` tasks may be repeated: --yes, or a person says so."""
+        if not self.options.keep:
+            return False
+        if self.options.yes:
+            return True
+        if not names or not self.options.interactive or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        with self._reporter.paused():
+            click.echo("These tasks were completed, and would be done again on what is there now:", err=True)
+            for name in names:
+                click.echo(f"  {name.id}  {self.here.loaded.project.graph.task(name).text.title}", err=True)
+            return click.confirm("Run them again?", default=False, err=True)
+
+    def _gates(self, loaded: Loaded) -> Callable[[str, str | None], bool] | None:
+        if not loaded.config.gates or self.options.skip_tests:
+            return None
+        from specbuild.gates import Gates
+        from specbuild.process import clean_environment
+
+        gates = Gates(
+            loaded.config.gates,
+            top=self.repository.top,
+            cache_dir=self.repository.state_dir,
+            tree_key=self.here.tree_key,
+            emit=self._emit,
+            environment=clean_environment(os.environ),
+        )
+        filter_ = self.here.selection.filter
+        return lambda at, phase: gates.run("phase" if at == "phase" else "end", phase, filter_)
+
+    # -- reporters --------------------------------------------------------------------------------
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def _open_reporters(self, stack: ExitStack) -> None:
+        here, options = self.here, self.options
+        config = here.loaded.config
+        limits = Limits()
+        if config.runs.keep is not None:
+            limits = limits._replace(keep=config.runs.keep)
+        if config.runs.max_bytes is not None:
+            limits = limits._replace(max_bytes=config.runs.max_bytes)
+        self._earlier = sessions_since_success(read_runs(here.runs_folder)) if options.resume else ()
+        log = RunLog(here.runs_folder, limits)
+        stack.callback(log.close)
+        self._listeners.append(log)
+        if options.as_json:
+            from specbuild.reporting.jsonlines import JsonLines
+
+            self._listeners.append(JsonLines(sys.stdout))
+        reporter = self._make_reporter()
+        stack.callback(reporter.close)
+        self._reporter = reporter
+        self._listeners.append(reporter)
+
+    def _make_reporter(self) -> Any:
+        from specbuild.reporting.plain import PlainReporter
+
+        known: dict[str, Any] = {
+            "verbosity": self.options.verbosity,
+            "outcomes": self.here.outcomes,
+            "diagnose": self._diagnose,
+        }
+        live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not self.options.as_json
+        if not live or self.options.verbosity == "quiet":
+            return PlainReporter(sys.stderr, **known)
+        from specbuild.reporting.live import LiveReporter
+
+        seconds = {r.checkpoint.name: r.checkpoint.seconds for r in reversed(self.here.history.checkpoints())}
+        return LiveReporter(sys.stderr, seconds=seconds, **known)
+
+    def _diagnose(self, event: TaskFinished) -> Any:
+        from specbuild.diagnosis import diagnose
+
+        return diagnose(event.error or "", event.output, None)
+
+    def _open(self, loaded: Loaded) -> None:
+        here, judge = self.here, self.here.judge
+        graph = loaded.project.graph
+        choice = self._choice(loaded.project, judge)
+        chosen = [graph.tasks[position] for position in sorted(choice.chosen)]
+        deferred: dict[str, list[str]] = {}
+        stories: dict[str, None] = {}
+        if here.filter is not None:
+            for position, task in enumerate(graph.tasks):
+                if position in choice.chosen or task.name.file not in here.reported or task.text.optional:
+                    continue
+                if judge.verdict(position).stale:
+                    priority = f"P{task.text.priority}" if task.text.priority else "none"
+                    deferred.setdefault(priority, []).append(task.text.title)
+                    if task.text.story:
+                        stories[task.text.story] = None
+        settings = self._settings(loaded)
+        marked = sum(task.text.parallel for task in chosen)
+        mode, why = _mode(settings, marked, self.options)
+        self._emit(
+            RunStarted(
+                files=tuple(path for path in loaded.project.files if path in here.reported),
+                branch=self.repository.branch,
+                tasks=sum(1 for task in graph.tasks if task.name.file in here.reported),
+                chosen=len(chosen),
+                filter=here.selection.filter,
+                by_priority=_counts(f"P{t.text.priority}" if t.text.priority else "none" for t in chosen),
+                by_story=_counts(t.text.story or "none" for t in chosen),
+                deferred={priority: tuple(titles) for priority, titles in sorted(deferred.items())},
+                deferred_stories=tuple(stories),
+                foundation=len(choice.foundation),
+                parallel_tasks=marked,
+                mode=mode,
+                why=why,
+                executors=_counts(t.executor or "none" for t in chosen),
+                resumed=self.options.resume,
+            )
+        )
+        verdicts = [
+            (graph.tasks[position].name, judge.verdict(position)) for position in sorted(choice.chosen)
+        ]
+        self._emit(
+            Planned(
+                will_run=tuple(name for name, verdict in verdicts if verdict.stale),
+                may_run=tuple(name for name, verdict in verdicts if not verdict.stale and verdict.may_run),
+                up_to_date=tuple(
+                    name
+                    for name, verdict in verdicts
+                    if verdict.state == "up-to-date" and not verdict.may_run
+                ),
+                claimed=tuple(name for name, verdict in verdicts if verdict.state == "claimed"),
+                reasons={name: tuple(map(str, v.reasons)) for name, v in verdicts if v.stale},
+            )
+        )
+        for warning in graph.warnings:
+            self._emit(Warned(f"{warning.file}:{warning.line}: {warning.message}"))
+
+    # -- after the run ----------------------------------------------------------------------------
+
+    def _tell_left_alone(self, before: set[str], world: World) -> None:
+        self.here.tree.refresh(None)
+        changed = sorted(self.here.tree.dirty() - before)
+        committer = world.committer
+        left = getattr(committer, "left", [])
+        for path in left:
+            self._emit(
+                Warned(f"{path} was edited meanwhile, so the working tree keeps that; HEAD has the result")
+            )
+        others = [path for path in changed if path not in left]
+        if others:
+            listed = ", ".join(others[:10]) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
+            self._emit(Warned(f"changed during the run, but no task's target, so left alone: {listed}"))
+
+    def _finish(self) -> None:
+        from specbuild.reporting.summary import summarise
+        from specbuild.reporting.summary_text import Invocation, render
+
+        self._reporter.close()
+        summary = summarise(self.events, earlier=self._earlier, diagnose=self._diagnose)
+        if self.options.skip_tests:
+            summary = replace(summary, skipped_gates=True)
+        scope: list[str] = []
+        for file in self.here.selection.tasks:
+            scope += ["--tasks", file]
+        if self.here.selection.everything:
+            scope.append("--all")
+        lines = render(summary, invocation=Invocation(tuple(scope), self._again()))
+        self._reporter.show(lines[:1] if self.options.verbosity == "quiet" else lines)
+
+    def _again(self) -> tuple[str, ...]:
+        if self.options.jobs is not None:
+            return ("-j", str(self.options.jobs))
+        if self.options.parallel is not None:
+            return (f"--parallel={self.options.parallel}",) if self.options.parallel else ("--parallel",)
+        return ()
+
+
+def _decided(task: Task) -> bool:
+    """Whether something runs it: an executor, and for shell and python a recipe."""
+    if task.executor is None:
+        return False
+    return task.recipe is not None or task.executor not in {"shell", "python"}
+
+
+def _counts(words: Iterator[str] | Sequence[str] | Any) -> Mapping[str, int]:
+    return dict(sorted(Counter(words).items(), key=lambda pair: (pair[0] == "none", pair[0])))
+
+
+def _mode(settings: Settings, marked: int, options: Options) -> tuple[str, str]:
+    if settings.overlap == "none":
+        if options.parallel is None and options.jobs is None:
+            return "serial", "the default; --parallel overlaps tasks marked [P]" if marked else "no [P] tasks"
+        return "serial", "one worker"
+    if settings.overlap == "marked" and marked < 2:
+        return "serial", "no two tasks are marked [P], so nothing may overlap"
+    what = "tasks marked [P] overlap" if settings.overlap == "marked" else "whatever no edge forbids overlaps"
+    return f"parallel ({settings.jobs} workers)", what
+
+
+def _refuse_undecided(tasks: Sequence[Task]) -> None:
+    """Raises where tasks have nothing that runs them, with what to write."""
+    if not tasks:
+        return
+    listed = "\n".join(
+        f"  {task.name.file}:{task.text.line}: {task.name.id} {task.text.title}" for task in tasks[:20]
+    )
+    more = f"\n  and {len(tasks) - 20} more" if len(tasks) > 20 else ""
+    count = "1 task has" if len(tasks) == 1 else f"{len(tasks)} tasks have"
+    raise ConfigError(
+        f"{count} no recipe and no executor:\n{listed}{more}\nwrite in specbuild.toml, for example:\n"
+        '  [build]\n  executor = "agent"     # a coding agent does them; or "manual": a person\n'
+        '  [executor.agent]\n  preset = "claude"\n'
+        'or a recipe for some: [[rule]] match = "target:src/**", run = "…"',
+        where="specbuild.toml",
+    )
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous: dict[int, Any] = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(ValueError):  # not the main thread
+            previous[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,392 @@
+"""Reads a snapshot into a project: task files, rules and recorded paths become tasks in a graph."""
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from specbuild.config import Config, Decision, ExecutorDefaults, TaskSource, parse
+from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
+from specbuild.engine.glob import is_glob
+from specbuild.engine.graph import build as build_graph
+from specbuild.engine.graph import resolve_needs
+from specbuild.engine.ownership import owned
+from specbuild.engine.ports import Snapshot
+from specbuild.engine.project import Project
+from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warning_
+from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError
+from specbuild.taskfile import parse as parse_tasks
+from specbuild.taskfile.paths import outside, resolve
+from specbuild.taskfile.ticks import emptied
+from specbuild.ticking import Sheets
+
+CONFIG = "specbuild.toml"
+DEFAULT_FILES = (
+    "tasks.md",
+    "specs/*/tasks.md",
+    "features/*/tasks.md",
+    ".kiro/specs/*/tasks.md",
+    "openspec/changes/*/tasks.md",
+    ".spec-workflow/specs/*/tasks.md",
+)
+
+Dialect = Callable[[bytes, RepoPath], TaskFile]
+
+
+class Known(NamedTuple):
+    """What is known of executors and dialects without running any code of the repository."""
+
+    defaults: Callable[[str], ExecutorDefaults | None]
+    names: Collection[str]
+    files: Mapping[str, RepoPath] = {}  # executor -> the repository's file that holds it
+    dialects: Mapping[str, Dialect] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A project with what it was made from."""
+
+    project: Project
+    config: Config
+    decisions: Mapping[int, Decision]  # by position
+    parsed: Mapping[RepoPath, TaskFile]
+    sources: tuple[TaskSource, ...]
+
+
+def read_config(snapshot: Snapshot) -> Config:
+    """specbuild.toml of a snapshot; a missing one is the default."""
+    data = snapshot.read(CONFIG)
+    if data is None:
+        return Config()
+    try:
+        return parse(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"it is not UTF-8 (byte {error.start})", where=CONFIG) from error
+
+
+def find_files(snapshot: Snapshot, config: Config) -> tuple[TaskSource, ...]:
+    """The task files, in order: as config lists them, else the default places by path."""
+    if config.tasks is None:
+        found = {path for pattern in DEFAULT_FILES for path in snapshot.glob(pattern)}
+        return tuple(TaskSource(path) for path in sorted(found))
+    sources: dict[RepoPath, TaskSource] = {}
+    for source in config.tasks:
+        paths = snapshot.glob(source.file) if is_glob(source.file) else [source.file]
+        if not is_glob(source.file) and snapshot.entry(source.file) is None:
+            raise ConfigError(
+                f'tasks names "{source.file}", which is not there', where=f"{config.file}:{source.line or 1}"
+            )
+        for path in paths:
+            sources.setdefault(path, source._replace(file=path))
+    return tuple(sources.values())
+
+
+def load(
+    snapshot: Snapshot,
+    recorded: Sequence[Recorded],
+    known: Known,
+    *,
+    extra: Iterable[RepoPath] = (),
+    config: Config | None = None,
+) -> Loaded:
+    """All tasks of a snapshot, with the paths that checkpoints recorded for unchanged definitions.
+
+    `extra`: task files named on the command line that config and the default places do not name.
+    Raises TaskFileError, ConfigError or Problems with places for what cannot be understood.
+    """
+    config = config or read_config(snapshot)
+    sources = find_files(snapshot, config)
+    listed = {source.file for source in sources}
+    sources += tuple(TaskSource(path) for path in extra if path not in listed)
+    parsed = {source.file: _parse(snapshot, source, config, known) for source in sources}
+    texts = [text for file in parsed.values() for text in file.tasks]
+    config.check(known.names, texts)
+    recall = _Recall(texts, recorded)
+    tasks: list[Task] = []
+    decisions: dict[int, Decision] = {}
+    warnings = [warning for file in parsed.values() for warning in file.warnings]
+    needed: list[TaskText] = []
+    for source in sources:
+        for text in parsed[source.file].tasks:
+            if text.group:
+                needed.append(text)
+                continue
+            decision = config.decide(text, known.defaults)
+            task, found = _task(text, decision, source, snapshot, recall, known)
+            decisions[len(tasks)] = decision
+            warnings += found
+            tasks.append(task)
+            needed.append(task.text)
+    needs = resolve_needs(needed)
+    tasks = [replace(task, needs=needs[task.name]) for task in tasks]
+    shared = owned(tasks)
+    warnings += _ownership_warnings(tasks, shared)
+    graph = build_graph(shared)
+    sheets = Sheets(known.dialects, {s.file: s.dialect for s in sources if s.dialect})
+    files = tuple(parsed)
+    project = Project(
+        graph=graph,
+        files=files,
+        sources=frozenset([*files, CONFIG, *_templates(config), *config.plugins.load]),
+        task_files=dict.fromkeys(files, lambda path, data: emptied(data, path)),
+        tick=sheets.tick,
+        restore_boxes=sheets.restore,
+        groups=tuple(text for text in texts if text.group),
+        warnings=tuple([*warnings, *graph.warnings]),
+    )
+    loaded = Loaded(project, config, decisions, parsed, sources)
+    _refuse(loaded, snapshot)
+    return loaded
+
+
+def _parse(snapshot: Snapshot, source: TaskSource, config: Config, known: Known) -> TaskFile:
+    data = snapshot.read(source.file)
+    if data is None:
+        raise TaskFileError(
+            "there is no such task file", where=source.file, hint="see specbuild status --all"
+        )
+    if source.dialect is None:
+        return parse_tasks(data, source.file)
+    dialect = known.dialects.get(source.dialect)
+    if dialect is None:
+        raise ConfigError(
+            f'tasks names dialect "{source.dialect}", which no installed plugin brings',
+            where=f"{config.file}:{source.line or 1}",
+            hint="there are " + (", ".join(sorted(known.dialects)) or "none"),
+        )
+    return dialect(data, source.file)
+
+
+class _Recall:
+    """The newest checkpoint of a text whose definition it records."""
+
+    def __init__(self, texts: Sequence[TaskText], recorded: Sequence[Recorded]) -> None:
+        definitions = Counter(text.definition for text in texts)
+        self._unique = {definition for definition, count in definitions.items() if count == 1}
+        self._found: dict[tuple[str, str], Checkpoint] = {}
+        for found in recorded:
+            checkpoint = found.checkpoint
+            if not found.undone and checkpoint.definition in definitions:
+                self._found.setdefault((checkpoint.definition, ""), checkpoint)
+                self._found.setdefault((checkpoint.definition, str(checkpoint.name)), checkpoint)
+
+    def of(self, text: TaskText) -> Checkpoint | None:
+        name = "" if text.definition in self._unique else str(text.name)
+        return self._found.get((text.definition, name))
+
+
+def _task(
+    text: TaskText,
+    decision: Decision,
+    source: TaskSource,
+    snapshot: Snapshot,
+    recall: _Recall,
+    known: Known,
+) -> tuple[Task, Sequence[Warning_]]:
+    root = source.root
+    warnings: Sequence[Warning_] = ()
+    absent: frozenset[RepoPath] = frozenset()
+    unresolved: tuple[str, ...] = ()
+    reads: tuple[RepoPath, ...] = ()
+    checkpoint = recall.of(text)
+    if decision.targets is None and checkpoint is not None:
+        targets = tuple(checkpoint.targets)
+        absent = frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT)
+        reads = checkpoint.reads
+        written = tuple(m.written for m in text.mentions if m.role == "target")
+    else:
+        found = resolve(text, snapshot, root=root)
+        warnings, reads, absent = found.warnings, found.reads, found.absent
+        if decision.targets is None:
+            targets, unresolved = found.targets, found.unresolved
+            written = tuple(m.written for m in text.mentions if m.role == "target")
+        else:
+            targets = written = decision.targets
+            if root and "targets" in text.keys:
+                targets = tuple(_below(root, path) for path in targets)
+            targets = tuple(dict.fromkeys(_plain(path) for path in targets))
+            absent = absent & frozenset(targets)
+            reads = tuple(path for path in reads if path not in targets)
+    inputs = tuple(_plain(path) for path in decision.inputs)
+    if decision.needs and "needs" not in text.keys and "depends on" not in text.keys:
+        text = replace(
+            text, needs=(*text.needs, *(Need(need, explicit=True, line=text.line) for need in decision.needs))
+        )
+    file = known.files.get(decision.executor or "")
+    entry = snapshot.entry(file) if file else None
+    task = Task(
+        text=text,
+        targets=targets,
+        absent=absent,
+        targets_declared=decision.targets is not None,
+        targets_written=written,
+        reads=reads,
+        inputs=inputs,
+        unresolved=unresolved,
+        executor=decision.executor,
+        options=decision.options,
+        recipe=decision.recipe,
+        recipe_where=decision.where,
+        on_edit=decision.on_edit,
+        writes=decision.writes,
+        isolation=decision.isolation,
+        verify=decision.verify,
+        timeout=decision.timeout,
+        retries=decision.retries,
+        env=decision.env,
+        setup=decision.setup,
+        review=decision.review,
+        share=decision.share,
+        reuse=decision.reuse,
+        executor_blob=entry.oid if entry else None,
+    )
+    return task, warnings
+
+
+def _below(root: str, path: RepoPath) -> RepoPath:
+    return f"{root.rstrip('/')}/{path}" if root else path
+
+
+def _plain(path: str) -> str:
+    while path.startswith("./"):
+        path = path[2:]
+    return path
+
+
+def _templates(config: Config) -> list[RepoPath]:
+    found = (options.get("template") for options in config.executors.values())
+    return [path for path in found if isinstance(path, str)]
+
+
+def _ownership_warnings(before: Sequence[Task], after: Sequence[Task]) -> list[Warning_]:
+    return [
+        Warning_(
+            old.name.file,
+            old.text.line,
+            "counts-as-keep",
+            f"{old.name.id} shares a target with a task whose files people edit, so it counts as keep, too",
+        )
+        for old, new in zip(before, after, strict=True)
+        if old.on_edit != new.on_edit
+    ]
+
+
+# -- what is refused before anything runs (SPEC sections 4 and 12) -----------------------------------
+
+
+def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
+    errors: list[SpecbuildError] = []
+    for position, task in enumerate(loaded.project.graph.tasks):
+        errors += _path_errors(task, loaded.decisions[position], snapshot)
+        if task.rebuild:
+            errors += _rebuild_errors(task, loaded.project)
+    errors += _twins(loaded.project.graph.tasks)
+    if errors:
+        raise errors[0] if len(errors) == 1 else Problems(errors)
+
+
+def _path_errors(task: Task, decision: Decision, snapshot: Snapshot) -> Iterable[SpecbuildError]:
+    declared = [("target", path) for path in task.targets if task.targets_declared]
+    declared += [
+        ("input", path) for path in task.inputs if not path.startswith("@") and path in decision.inputs
+    ]
+    for role, path in declared:
+        why = outside(path)
+        if why is None and not is_glob(path):
+            why = _through_symlink(path, snapshot)
+        if why is not None:
+            yield TaskFileError(f'{role} "{path}" of {task.name.id} {why}', where=_where(task))
+
+
+def _through_symlink(path: RepoPath, snapshot: Snapshot) -> str | None:
+    parts = path.rstrip("/").split("/")
+    for count in range(1, len(parts)):
+        folder = "/".join(parts[:count])
+        entry = snapshot.entry(folder)
+        if entry is not None and entry.mode == 0o120000:
+            return f"leads through the symlink {folder}"
+    return None
+
+
+def _rebuild_errors(task: Task, project: Project) -> Iterable[SpecbuildError]:
+    for path in task.targets:
+        if path in project.task_files or path == CONFIG:
+            yield TaskFileError(
+                f"{path} is a target of {task.name.id}, which would make it anew",
+                where=_where(task),
+                hint='set on_edit = "keep" for it',
+            )
+        if not path.endswith("/"):
+            continue
+        if not task.targets_declared:
+            yield TaskFileError(
+                f"{task.name.id} makes the folder {path}, which would be emptied before each run",
+                where=_where(task),
+                hint='declare it as a target, or set on_edit = "keep"',
+            )
+        for other, positions in project.graph.writers.overlapping(path):
+            names = [
+                project.graph.tasks[p].name for p in positions if project.graph.tasks[p].name != task.name
+            ]
+            if names:
+                yield TaskFileError(
+                    f"the folder {path} of {task.name.id} overlaps {other}, which {names[0].id} makes",
+                    where=_where(task),
+                    hint="a generated folder belongs to one task",
+                )
+
+
+def _twins(tasks: Sequence[Task]) -> Iterable[SpecbuildError]:
+    """Paths that some file systems take for one."""
+    spelled: dict[str, dict[RepoPath, Task]] = defaultdict(dict)
+    for task in tasks:
+        for path in task.targets:
+            spelled[unicodedata.normalize("NFC", path).casefold()].setdefault(path, task)
+    for twins in spelled.values():
+        if len(twins) > 1 and any(task.targets_declared or task.rebuild for task in twins.values()):
+            (one, first), (other, second) = list(twins.items())[:2]
+            yield TaskFileError(
+                f'"{other}" of {second.name.id} and "{one}" of {first.name.id} differ only in case or Unicode form',
+                where=_where(second),
+                hint="some file systems take them for one file: write them alike",
+            )
+
+
+def _where(task: Task) -> str:
+    return f"{task.name.file}:{task.text.line}"
+
+
+# -- which files are run and reported (SPEC section 2, "Which files") --------------------------------
+
+
+def reported_files(
+    loaded: Loaded, *, tasks: Sequence[RepoPath], everything: bool, branch: str | None
+) -> tuple[RepoPath, ...]:
+    """The files whose tasks a command is about.
+
+    Raises ConfigError with the list where several could be meant.
+    """
+    files = loaded.project.files
+    if tasks:
+        return tuple(tasks)
+    if everything or loaded.config.tasks is not None or len(files) <= 1:
+        return files
+    if branch is not None:
+        named = [path for path in files if _folder(path) and _folder(path) == branch.rsplit("/", 1)[-1]]
+        if len(named) == 1:
+            return tuple(named)
+    unfinished = [path for path in files if any(not text.ticked for text in loaded.parsed[path].tasks)]
+    if len(unfinished) == 1:
+        return tuple(unfinished)
+    raise ConfigError(
+        "there are several task files: " + ", ".join(files), hint="choose with --tasks FILE, or take --all"
+    )
+
+
+def _folder(path: RepoPath) -> str:
+    parts = path.split("/")
+    return parts[-2] if len(parts) > 1 else ""
+
+
+__all__ = ["CONFIG", "Known", "Loaded", "find_files", "load", "read_config", "reported_files"]
