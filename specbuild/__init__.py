@@ -6,10 +6,35 @@ from specbuild import hookimpl, Job, Succeeded, Failed
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from specbuild.hookspecs import Executor, Failed, Job, Succeeded, Task, hookimpl
+    from specbuild.hookspecs import (
+        Diagnosis,
+        Dialect,
+        Executor,
+        Failed,
+        FailedAttempt,
+        Failure,
+        Job,
+        Stopped,
+        Succeeded,
+        Task,
+        hookimpl,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Executor", "Failed", "Job", "Succeeded", "Task", "__version__", "hookimpl"]
+__all__ = [
+    "Diagnosis",
+    "Dialect",
+    "Executor",
+    "Failed",
+    "FailedAttempt",
+    "Failure",
+    "Job",
+    "Stopped",
+    "Succeeded",
+    "Task",
+    "__version__",
+    "hookimpl",
+]
 
 
 def __getattr__(name: str) -> Any:  # imported late: the command starts through this module, too

@@ -1,0 +1,329 @@
+"""Imports plugins and calls their hooks; whatever they do wrong becomes an error that names them."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import ModuleType
+from typing import Any, NamedTuple, get_args
+
+import pluggy
+
+from specbuild import __version__
+from specbuild.config import ExecutorDefaults
+from specbuild.engine.task import Isolation, OnEdit, RepoPath, TaskFile, Writes
+from specbuild.errors import ConfigError
+from specbuild.hookspecs import Diagnosis, Executor, Failure, Hooks, Reporter
+from specbuild.plugins.installed import Installed
+from specbuild.plugins.registry import REPOSITORY, Described
+from specbuild.plugins.repository import RepositoryPlugin
+
+Dialects = Mapping[str, Callable[[bytes, RepoPath], TaskFile]]
+
+
+class Source(NamedTuple):
+    """Where a plugin comes from."""
+
+    name: str  # a distribution, a module or a file
+    version: str = ""
+    repository: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
+
+
+class Offered(NamedTuple):
+    executor: Executor
+    source: Source
+    defaults: ExecutorDefaults
+
+
+class Plugins:
+    """Loaded plugins. `problems` are those of installed ones that could not be loaded."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager("specbuild")
+        self.manager.add_hookspecs(Hooks)
+        self.sources: dict[str, Source] = {}  # by pluggy's name for the plugin
+        self.executors: dict[str, Offered] = {}
+        self.problems: list[tuple[Source, ConfigError]] = []
+
+    def get(self, name: str) -> Offered | None:
+        return self.executors.get(name)
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.executors)
+
+    def defaults(self, name: str) -> ExecutorDefaults | None:
+        offered = self.executors.get(name)
+        return None if offered is None else offered.defaults
+
+    def require_sound(self) -> None:
+        """Raises the first problem: a plugin that is installed but broken must not be missing silently."""
+        for _, error in self.problems:
+            raise error
+
+    def described(self) -> Iterator[Described]:
+        for name, offered in self.executors.items():
+            if not offered.source.repository:
+                yield Described(name, offered.source.name, offered.source.version, *offered.defaults)
+        for source, error in self.problems:
+            yield Described("", source.name, source.version, *REPOSITORY, error=str(error))
+
+    # Registering.
+
+    def add(self, plugin: object, source: Source) -> None:
+        """Registers a plugin and takes its executors. Raises ConfigError."""
+        key = f"{source}#{len(self.sources)}"
+        try:
+            self.manager.register(plugin, name=key)
+            self.manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as error:
+            with suppress(AssertionError):  # it was refused before it was registered
+                self.manager.unregister(name=key)
+            raise _broken(source, error) from None
+        self.sources[key] = source
+        for executor in self._each("specbuild_executors", only=key):
+            offered = _checked(executor, source)
+            other = self.executors.get(executor.name)
+            if other is not None:
+                raise ConfigError(
+                    f'two plugins offer executor "{executor.name}": {other.source} and {source}',
+                    hint="remove one of them",
+                )
+            self.executors[executor.name] = offered
+
+    # Calling hooks, one plugin at a time, so that an error can name its plugin.
+
+    def _calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            values = [arguments[name] for name in implementation.argnames]
+            yield implementation.plugin_name, partial(implementation.function, *values)
+
+    def _each(self, hook: str, *, only: str | None = None, installed: bool = False) -> Iterator[Any]:
+        """All that the implementations of a hook list."""
+        for key, call in self._calls(hook):
+            source = self.sources[key]
+            if (only is not None and key != only) or (installed and source.repository):
+                continue
+            try:
+                found = call()
+                listed = list(found) if found is not None else []
+            except Exception as error:
+                raise _broken(source, error, hook) from error
+            yield from listed
+
+    def dialects(self) -> Dialects:
+        """Those of installed plugins. A parser that raises becomes a ConfigError that names its dialect."""
+        return {
+            each.name: _guarded(each.name, each.parse)
+            for each in self._each("specbuild_dialects", installed=True)
+        }
+
+    def reporters(self, warn: Callable[[str], None]) -> list[Reporter]:
+        """Functions to call with each event. None of them raises: one that does is dropped with a warning."""
+        found: list[Reporter] = []
+        for key, call in self._calls("specbuild_reporters"):
+            try:
+                found += [_quiet(reporter, self.sources[key], warn) for reporter in call() or ()]
+            except Exception as error:  # noqa: BLE001
+                warn(str(_broken(self.sources[key], error, "specbuild_reporters")))
+        return found
+
+    def diagnose(self, failure: Failure, warn: Callable[[str], None]) -> Diagnosis | None:
+        """The first diagnosis that a plugin has."""
+        for key, call in self._calls("specbuild_diagnose", failure=failure):
+            try:
+                diagnosis = call()
+            except Exception as error:  # noqa: BLE001
+                warn(str(_broken(self.sources[key], error, "specbuild_diagnose")))
+                continue
+            if isinstance(diagnosis, Diagnosis):
+                return diagnosis
+            if diagnosis is not None:
+                warn(
+                    f"plugin {self.sources[key]}: specbuild_diagnose returned {diagnosis!r:.80}, no Diagnosis"
+                )
+        return None
+
+
+def _guarded(
+    name: str, parse: Callable[[bytes, RepoPath], TaskFile]
+) -> Callable[[bytes, RepoPath], TaskFile]:
+    def guarded(data: bytes, path: RepoPath) -> TaskFile:
+        from specbuild.errors import SpecbuildError, TaskFileError  # noqa: PLC0415
+
+        try:
+            return parse(data, path)
+        except SpecbuildError:
+            raise
+        except Exception as error:
+            raise TaskFileError(f'dialect "{name}" raised {_told(error)}', where=path) from error
+
+    return guarded
+
+
+def _quiet(reporter: Reporter, source: Source, warn: Callable[[str], None]) -> Reporter:
+    sound = True
+
+    def quiet(event: Mapping[str, Any]) -> None:
+        nonlocal sound
+        if not sound:
+            return
+        try:
+            reporter(event)
+        except Exception as error:  # noqa: BLE001
+            sound = False
+            warn(f"a reporter of plugin {source} raised {_told(error)} and is not called again")
+
+    return quiet
+
+
+def _told(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _broken(source: Source, error: BaseException, hook: str = "") -> ConfigError:
+    doing = f"its {hook}" if hook else "loading it"
+    advice = "correct it" if source.repository else "update or uninstall it"
+    where = _line_of(error, source) if source.repository else ""
+    return ConfigError(f"plugin {source} is broken: {doing} raised {_told(error)}", where=where, hint=advice)
+
+
+def _line_of(error: BaseException, source: Source) -> str:
+    """`FILE:LINE` of the deepest line of the plugin's file that the error went through."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.endswith(source.name):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f"{source.name}:{line}" if line else source.name
+
+
+def _checked(executor: Any, source: Source) -> Offered:
+    """An executor with its attributes, or ConfigError for what is none."""
+
+    def wrong(what: str) -> ConfigError:
+        return ConfigError(
+            f"plugin {source} is broken: {what}", hint="see the manual, How to write an executor"
+        )
+
+    name = getattr(executor, "name", None)
+    if isinstance(executor, type):
+        raise wrong(f"specbuild_executors lists the class {executor.__name__}, not an object of it")
+    if not isinstance(name, str) or not name.strip():
+        raise wrong(f"specbuild_executors lists {executor!r:.80}, which has no name")
+    if not callable(getattr(executor, "run", None)):
+        raise wrong(f'its executor "{name}" has no run(job)')
+    if source.repository:
+        return Offered(executor, source, REPOSITORY)
+    values: dict[str, Any] = {}
+    for attribute, kind, default in (
+        ("on_edit", OnEdit, "keep"),
+        ("writes", Writes, "any"),
+        ("isolation", Isolation, None),
+    ):
+        value = getattr(executor, attribute, default)
+        if value not in get_args(kind) and value is not default:
+            allowed = " or ".join(map(repr, get_args(kind)))
+            raise wrong(f'{attribute} of its executor "{name}" is {value!r:.80}; it takes {allowed}')
+        values[attribute] = value
+    return Offered(executor, source, ExecutorDefaults(**values))
+
+
+# Importing.
+
+
+def load_installed(
+    built_in: Mapping[str, tuple[str, ExecutorDefaults]],
+    entries: Iterable[Installed],
+    modules: Sequence[str],
+    where: str,
+) -> Plugins:
+    """The executors that ship, those of installed packages, and modules that config names."""
+    plugins = Plugins()
+    sources = {module: Source("specbuild", __version__) for module, _ in built_in.values()}
+    for entry in entries:
+        sources[entry.target] = Source(entry.distribution, entry.version)
+    for target, source in sources.items():
+        try:
+            plugins.add(_import(target, source), source)
+        except ConfigError as error:
+            plugins.problems.append((source, error))
+    for module in modules:
+        source = Source(module)
+        try:
+            plugins.add(_import(module, source), source)
+        except ConfigError as error:
+            error.where = error.where or where
+            plugins.problems.append((source, error))
+    return plugins
+
+
+def _import(target: str, source: Source) -> object:
+    name, _, attributes = target.partition(":")
+    try:
+        found: Any = importlib.import_module(name)
+        for attribute in filter(None, attributes.split(".")):
+            found = getattr(found, attribute)
+    except (Exception, SystemExit) as error:
+        raise _broken(source, error) from error
+    return found
+
+
+def load_repository(plugins: Plugins, files: Sequence[RepositoryPlugin], root: str, where: str) -> Plugins:
+    """Adds the plugins that are files of the repository at `root`: this runs their code."""
+    if files and root not in sys.path:
+        sys.path.append(root)  # last: a file of the repository must not hide an installed module
+    for plugin in files:
+        source = Source(plugin.file, repository=True)
+        before = plugins.names()
+        with _no_bytecode():
+            plugins.add(_execute(plugin, root, source), source)
+        for name in sorted(plugins.names() - before):
+            if name not in plugin.executors:
+                raise ConfigError(
+                    f'plugin {source} offers executor "{name}", but name = "{name}" does not stand in it',
+                    where=where,
+                    hint="write the name so: commands that only judge must find it without running the file",
+                )
+    return plugins
+
+
+def _execute(plugin: RepositoryPlugin, root: str, source: Source) -> ModuleType:
+    from importlib import util  # noqa: PLC0415
+
+    path = os.path.join(root, plugin.file)
+    name = plugin.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    try:
+        if plugin.entry == name:  # a dotted module, which others may import by this name
+            return importlib.import_module(name)
+        name = f"specbuild_repository_{name.replace('.', '_').replace('-', '_')}"
+        spec = util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{plugin.file} is no Python file")  # noqa: TRY301
+        module = util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+    except (Exception, SystemExit) as error:
+        raise _broken(source, error) from error
+    return module
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """No `__pycache__` beside the repository's files: a run must leave nothing that nobody asked for."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before

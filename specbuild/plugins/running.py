@@ -1,0 +1,196 @@
+"""Runs attempts by plugins' executors, and `verify`; the engine's port Executors."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from specbuild.engine.ports import Attempt, Failure, Ran
+from specbuild.hookspecs import Failed, FailedAttempt, Job, Stopped, Succeeded, Task
+from specbuild.plugins.loading import Plugins
+from specbuild.process import GRACE
+
+PATIENCE = 2 * GRACE + 2.0
+"""Seconds that a plugin has to return once its time is over: its own command gets SIGTERM, then SIGKILL."""
+
+_TAIL = 64 * 1024
+
+
+class PluginExecutors:
+    """Executors by name."""
+
+    def __init__(self, plugins: Plugins, *, patience: float = PATIENCE) -> None:
+        self._plugins = plugins
+        self._patience = patience
+
+    def run(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
+        """One attempt by the task's executor."""
+        name = attempt.task.executor or ""
+        offered = self._plugins.get(name)
+        if offered is None:
+            return Failure(attempt.attempt, f'there is no executor "{name}"', "", permanent=True)
+        call = _Call(attempt, log, cancelled, str(offered.source))
+        return call.finish(offered.executor.run, self._patience)
+
+    def verify(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
+        """The task's `verify`, by `sh -eu` in the same folder."""
+        script = attempt.verify
+        if script is None:
+            return Ran()
+
+        def check(job: Job) -> Succeeded | Failed:
+            code = job.shell(script)
+            if code == 0:
+                return Succeeded()
+            return Failed(f"verify failed with exit code {code}: {_short(script)}", exit_code=code)
+
+        return _Call(attempt, log, cancelled, "verify").finish(check, self._patience)
+
+
+def _short(script: str) -> str:
+    line = " ".join(script.split())
+    return line if len(line) <= 120 else f"{line[:119]}…"
+
+
+def public_task(attempt: Attempt) -> Task:
+    """The task as plugins see it."""
+    task = attempt.task
+    text = task.text
+    inputs = attempt.values.get("inputs", task.inputs)
+    return Task(
+        id=text.name.id,
+        title=text.title,
+        file=text.name.file,
+        line=text.line,
+        body=text.body,
+        story=text.story,
+        phase=text.phase,
+        priority=text.priority,
+        parallel=text.parallel,
+        labels=text.labels,
+        requirements=text.requirements,
+        targets=task.targets,
+        reads=task.reads,
+        inputs=tuple(inputs) if not isinstance(inputs, str) else (inputs,),
+        recipe=attempt.recipe,
+        language=None if task.recipe is None else task.recipe.language,
+        verify=attempt.verify,
+    )
+
+
+class _Call:
+    """One call of a plugin, in a thread of its own: one that never returns must not hold the run."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        source: str,
+    ) -> None:
+        self._attempt = attempt
+        self._log = log
+        self._cancelled = cancelled
+        self._source = source
+        self._over = threading.Event()  # time is over, or nobody waits any more
+        self._abandoned = False
+        self._tail: deque[str] = deque()
+        self._length = 0
+        self._timeout = attempt.task.timeout
+        self._job = Job(
+            task=public_task(attempt),
+            folder=attempt.folder,
+            options=attempt.task.options,
+            env=dict(attempt.environment),
+            timeout=self._timeout,
+            attempt=attempt.attempt,
+            failures=tuple(
+                FailedAttempt(each.attempt, each.message, each.output, each.exit_code)
+                for each in attempt.failures
+            ),
+            log=self._write,
+            cancelled=self._stop,
+        )
+
+    def _write(self, text: str) -> None:
+        if self._abandoned or not text:
+            return
+        self._tail.append(text)
+        self._length += len(text)
+        while self._length - len(self._tail[0]) >= _TAIL:
+            self._length -= len(self._tail.popleft())
+        self._log(text)
+
+    def _stop(self) -> bool:
+        return self._over.is_set() or self._cancelled()
+
+    def _failure(self, message: str, *, exit_code: int | None = None, permanent: bool = False) -> Failure:
+        output = "".join(self._tail)[-_TAIL:]
+        return Failure(self._attempt.attempt, message, output, exit_code=exit_code, permanent=permanent)
+
+    def finish(self, function: Callable[[Job], object], patience: float) -> Failure | Ran:
+        answers: list[Failure | Ran] = []
+        thread = threading.Thread(target=lambda: answers.append(self._answer(function)), daemon=True)
+        began = time.monotonic()
+        thread.start()
+        overdue: float | None = None  # since when it should have returned
+        late = False
+        while thread.is_alive():
+            thread.join(0.1)
+            now = time.monotonic()
+            if self._timeout is not None and now - began > self._timeout + 0.2 and not late:
+                late = True  # a command of the plugin has ended by itself; its own code is told now
+                self._over.set()
+            if overdue is None and (late or self._cancelled()):
+                overdue = now
+            if overdue is not None and now - overdue > patience and thread.is_alive():
+                self._abandoned = True
+                return self._failure(
+                    f"{self._source} did not return {patience:g} s after it was told to stop", permanent=True
+                )
+        if not answers:  # the log raised while a plugin's error was told
+            return self._failure(f"{self._source} failed, and its error could not be told")
+        if late and isinstance(answers[0], Ran):
+            return self._failure(_timed_out(self._timeout))
+        return answers[0]
+
+    def _answer(self, function: Callable[[Job], object]) -> Failure | Ran:
+        try:
+            result = function(self._job)
+        except Stopped as stop:
+            return self._failure(_timed_out(self._timeout) if stop.timed_out else str(stop))
+        except BaseException as error:  # noqa: BLE001  (also sys.exit: a plugin must not take the run down)
+            return self._raised(error)
+        if isinstance(result, Succeeded):
+            return Ran(result.message, _plain_usage(result.usage))
+        if isinstance(result, Failed):
+            return self._failure(result.message, exit_code=result.exit_code, permanent=result.permanent)
+        what = f"plugin {self._source} returned {result!r:.80}; run(job) must return Succeeded or Failed"
+        return self._failure(what, permanent=True)
+
+    def _raised(self, error: BaseException) -> Failure:
+        import traceback  # noqa: PLC0415
+
+        told = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+        trace = "".join(traceback.format_exception(error.with_traceback(_own_frames(error))))
+        self._write(f"plugin {self._source} raised an exception:\n{trace}")
+        return self._failure(f"plugin {self._source} raised {told}")
+
+
+def _own_frames(error: BaseException) -> Any:
+    """The traceback without our own frame above the plugin's."""
+    trace = error.__traceback__
+    return trace.tb_next if trace is not None and trace.tb_next is not None else trace
+
+
+def _timed_out(timeout: float | None) -> str:
+    return "timed out" if timeout is None else f"timed out after {timeout:g} s"
+
+
+def _plain_usage(usage: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(usage) if isinstance(usage, Mapping) else {}
