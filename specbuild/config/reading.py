@@ -103,13 +103,13 @@ def _tasks(top: Table) -> tuple[TaskSource, ...] | None:
     sources = []
     for index, each in enumerate(value):
         if isinstance(each, str) and each:
-            sources.append(TaskSource(each, line=top.line_of("tasks")))
+            sources.append(TaskSource(each.removeprefix("./"), line=top.line_of("tasks")))
         elif isinstance(each, dict):
             table = Table(top.source, ("tasks", index), f"tasks, entry {index + 1}", each)
             sources.append(
                 TaskSource(
-                    table.required("file"),
-                    (table.string("root") or "").removesuffix("/"),
+                    table.required("file").removeprefix("./"),
+                    (table.string("root") or "").removeprefix("./").removesuffix("/"),
                     table.string("dialect"),
                     table.line,
                 )
@@ -117,6 +117,9 @@ def _tasks(top: Table) -> tuple[TaskSource, ...] | None:
             table.finish()
         else:
             top.wrong("tasks", f"tasks holds {kind(each)}", _TASKS_HINT)
+    for path in [part for source in sources for part in (source.file, source.root)]:
+        if path.startswith(("/", "~")) or ".." in path.split("/"):
+            top.wrong("tasks", f'tasks names "{path}"', "it takes paths inside the repository, from its top")
     return tuple(sources)
 
 

@@ -22,21 +22,31 @@ NAMES = (
     "filter",
 )
 
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*\Z")
+"""A Python recipe that names a function of the repository: `tools.gen:main`."""
+
 Values: TypeAlias = Mapping[str, str | Sequence[str]]
 
 _ANY = "|".join(sorted(NAMES, key=len, reverse=True))
 _BRACED = re.compile(rf"(?<!\$)\{{({_ANY})\}}")
 _GLOBAL = re.compile(rf"(?<![\w.{{])({_ANY})(?!\w|\s*\(|\s*=[^=])")
+_JOB = re.compile(r"(?<![\w.])job\b")
+_OF_A_JOB = frozenset(NAMES[:9])
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+\Z")
 _ESCAPED = re.compile(rf"(?<!\\)(?:\\\\)*\\\{{(?:{_ANY})\}}")
 _STRING = re.compile(r"""([A-Za-z]*)('''|\"\"\"|'|\")""")
 
 
 def placeholders(text: str, *, language: str = "sh") -> frozenset[str]:
-    """The known names that `text` uses; in Python also as the globals that the executor defines."""
+    """The known names that `text` uses; in Python also as the globals that the executor defines.
+
+    A `module:function` is given the whole job and may use all of it, and so may text that says `job`.
+    """
     names = set(_BRACED.findall(text))
     if language == "python":
         names |= set(_GLOBAL.findall(text))
+        if FUNCTION.match(text.strip()) or _JOB.search(text):
+            names |= _OF_A_JOB
     return frozenset(names)
 
 

@@ -45,7 +45,7 @@ def error(text: str) -> str:
 
 
 FULL = """\
-tasks = ["tasks.md", { file = "web/tasks.md", root = "web/" }]
+tasks = ["tasks.md", { file = "./web/tasks.md", root = "./web/" }]
 
 [build]
 executor = "agent"
@@ -224,6 +224,7 @@ def test_an_empty_file_is_the_default_config() -> None:
         ("[[gate]]\nname='a'\nrun='b'\nat = 'start'\n", [":4:", '"start"', '"phase", "end"']),
         ("[[gate]]\nname='a'\nrun='b'\n[[gate]]\nname='a'\nrun='c'\n", [":5:", 'two gates "a"']),
         ("tasks = []\n", [":1:", "tasks is empty"]),
+        ("tasks = ['../a.md']\n", [":1:", 'tasks names "../a.md"', "inside the repository"]),
         ("tasks = ['a', 3]\n", [":1:", "tasks holds 3"]),
         ("tasks = [{ root = 'a' }]\n", [":1:", "tasks, entry 1 has no file"]),
         ("tasks = [{ file = 'a', rot = 'a' }]\n", [":1:", 'unknown key "rot"', 'did you mean "root"?']),

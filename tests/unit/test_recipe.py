@@ -70,6 +70,12 @@ def test_python_globals_count_as_placeholders_of_python_recipes() -> None:
     assert placeholders(text) == frozenset()
 
 
+@pytest.mark.parametrize("text", ["tools.gen:main", "print(job.id)"])
+def test_a_recipe_that_is_given_the_job_may_use_all_of_it(text: str) -> None:
+    used = placeholders(text, language="python")
+    assert used == {"id", "title", "target", "targets", "inputs", "story", "phase", "priority", "file"}
+
+
 def test_plain_values_stand_as_they_are() -> None:
     text = fill(
         "cc -o {target} {inputs} # {id}",
