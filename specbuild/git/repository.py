@@ -123,9 +123,10 @@ class Repository:
 
     def resolve(self, revision: str) -> Oid:
         """The commit that a person names."""
-        command = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+        command = ["rev-parse", "--verify", "--quiet", "--end-of-options"]
         try:
-            return self.git(command).decode().strip()
+            named = self.git([*command, revision]).decode().strip()  # `:/text^{commit}` would be all text
+            return self.git([*command, f"{named}^{{commit}}"]).decode().strip()
         except GitFailed as error:
             raise RepositoryError(f"there is no commit {revision!r}", hint=self._nearest(revision)) from error
 
