@@ -1,10 +1,10 @@
 """Makes results visible: objects, then files and index, then one move of the branch (SPEC section 6)."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 import pygit2
 
@@ -69,53 +69,52 @@ class GitCommitter:
             return self._repo.read(oid)
 
     def store(self, data: bytes) -> Oid:
-        with self._mutex:
+        with self._writing():
             oid = self._files.store(data)
             faults.point("store.blob")
             return oid
 
     def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
-        with self._mutex:
+        with self._writing():
             return self._files.entries(paths)
 
     def write(self, path: RepoPath, data: bytes, *, instead: Entry | None) -> bool:
         """A file of the working tree, where git would still store `instead` (None: nothing) for it."""
-        with self._mutex:
-            try:
-                before = self._files.look(path)
-                if self._files.entries([path])[path] != instead:
-                    return False
-                mode = instead.mode if instead else PLAIN
-                entry = Entry(mode, self._files.store(data))
-                content = self._files.contents({path: entry})[path]
-                if not follow.same(before, self._files.look(path)):
-                    return False
-                self._files.place(path, entry, content)
-            except OSError as error:
-                _cannot_write(error, self._files.at(path))
+        with self._writing():
+            before = self._files.look(path)
+            if self._files.entries([path])[path] != instead:
+                return False
+            entry = Entry(instead.mode if instead else PLAIN, self._files.store(data))
+            content = self._files.contents({path: entry})[path]
+            if not follow.same(before, self._files.look(path)):
+                return False
+            self._files.place(path, entry, content)
             return True
 
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
-        with self._mutex:
-            try:
-                ref = self._commits.keep(kind, self.head(), changes, message)
-            except OSError as error:
-                _cannot_write(error, self._repo.git_dir)
+        with self._writing():
+            ref = self._commits.keep(kind, self.head(), changes, message)
             self._known.update((path, entry) for path, entry in changes.items() if entry is not None)
             return ref
 
     def commit(self, records: Sequence[Record], *, onto: Oid | None) -> Sequence[Oid]:
-        if not records:
-            return []
+        with self._writing():
+            return self._commit(records, onto) if records else []
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One thread at a time; what the disk refuses is told as a state of the repository."""
         with self._mutex:
             try:
-                return self._commit(records, onto)
+                yield
             except OSError as error:
-                _cannot_write(error, self._repo.git_dir)
-            except (Unusable, pygit2.GitError) as error:
                 raise RepositoryError(
-                    f"the commit cannot be made: {error}", where=self._repo.git_dir
+                    f"the repository cannot be written to: {error.strerror or error}",
+                    where=str(error.filename or self._repo.git_dir),
+                    hint="nothing was recorded; see to space and permissions, then run specbuild again",
                 ) from error
+            except (Unusable, pygit2.GitError) as error:
+                raise RepositoryError(f"git refuses: {error}", where=self._repo.git_dir) from error
 
     def _commit(self, records: Sequence[Record], onto: Oid | None) -> Sequence[Oid]:
         if self._ref == DETACHED and not self.attached():
@@ -218,11 +217,3 @@ class GitCommitter:
         if lost:
             ref = self.keep("saved", lost, "specbuild: staged versions that a commit replaced\n")
             self.kept += [(path, ref) for path in lost]
-
-
-def _cannot_write(error: OSError, where: str) -> NoReturn:
-    raise RepositoryError(
-        f"the repository cannot be written to: {error.strerror or error}",
-        where=str(error.filename or where),
-        hint="nothing was recorded; see to space and permissions, then run specbuild again",
-    ) from error
