@@ -21,7 +21,7 @@ from specbuild.engine.events import (
 )
 from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice, Plan
-from specbuild.engine.ports import Clock, Executors, Failure, Ran, Reporter
+from specbuild.engine.ports import Clock, Executors, Failure, Ran, Reporter, Unusable
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.start import Start, start_of
 from specbuild.engine.task import Oid, RepoPath, Task, TaskName
@@ -276,9 +276,13 @@ class Builder:
 
     def _start(self, position: int, verdict: Verdict, start: Start) -> None:
         worker = min(set(range(1, self._workers() + 1)) - {w.worker for w in self._running.values()})
-        work = self._transactions.open(
-            position, verdict, start, worker=worker, place=self._place(), now=self._clock.now()
-        )
+        try:
+            work = self._transactions.open(
+                position, verdict, start, worker=worker, place=self._place(), now=self._clock.now()
+            )
+        except Unusable as error:
+            self._give_up(position, str(error))
+            return
         self._running[position] = work
         self._dispatch(work, "run", delay=0.0)
 
@@ -368,7 +372,11 @@ class Builder:
             return
         if event.stage == "run":
             work.usage = event.outcome.usage
-        results = self._transactions.results(work)
+        try:
+            results = self._transactions.results(work)
+        except Unusable as error:
+            self._failed_attempt(work, Failure(work.attempt, str(error), ""))
+            return
         objection = self._transactions.objection(work, results)
         if objection is not None:
             self._failed_attempt(work, objection)
@@ -438,7 +446,7 @@ class Builder:
         if done.recorded is not None:
             self._judge.recorded(position, done.recorded)
         self._tally.ran += 1
-        for message in (*done.warnings, *work.notes):
+        for message in (*done.warnings, *dict.fromkeys(work.told)):
             self._emit(Warned(message, name))
         self._finish(
             position,
@@ -476,9 +484,19 @@ class Builder:
     def _failed(self, work: Work, failure: Failure) -> None:
         ref = self._transactions.abandon(work, keep=True, why=failure.message)
         self._running.pop(work.position, None)
+        for message in dict.fromkeys(work.told):
+            self._emit(Warned(message, work.task.name))
         self._finish(work.position, "failed", work=work, error=failure.message, partial=ref)
-        self._hold_back(work.position)
-        self._phases[self._phase(work.position)] += 1_000_000  # its gate never comes due
+        self._after_failure(work.position)
+
+    def _give_up(self, position: int, error: str) -> None:
+        """Its start state could not be laid out."""
+        self._finish(position, "failed", error=error)
+        self._after_failure(position)
+
+    def _after_failure(self, position: int) -> None:
+        self._hold_back(position)
+        self._phases[self._phase(position)] += 1_000_000  # its gate never comes due
         keep_going = self._settings.keep_going
         if keep_going is None:
             keep_going = self._workers() > 1

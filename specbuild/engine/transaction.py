@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from specbuild.engine.checkpoint import Checkpoint, Recorded
+from specbuild.engine.checkpoint import Checkpoint, Recorded, disarm
 from specbuild.engine.events import FileChange
 from specbuild.engine.inputs import Inputs
 from specbuild.engine.judge import Judge
@@ -19,6 +19,7 @@ from specbuild.engine.ports import (
     Record,
     Sandbox,
     Tree,
+    Unusable,
     Workspaces,
 )
 from specbuild.engine.project import Project, Settings
@@ -64,7 +65,8 @@ class Work:
     disturbed: int = 0  # how often an input changed meanwhile
     usage: Mapping[str, Any] = field(default_factory=dict)
     output: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # paragraphs of the commit message
+    told: list[str] = field(default_factory=list)  # warnings for the person
     seconds: float = 0.0
 
 
@@ -95,9 +97,9 @@ class Transactions:
         task = self.judge.graph.tasks[position]
         tree = self.world.tree
         before = {p: e for target in task.targets for p, e in entries_at(tree, target).items()}
-        notes: list[str] = []
+        told: list[str] = []
         if task.rebuild:
-            notes += self._keep_unrecorded(task, before)
+            told += self._keep_unrecorded(task, before)
         edits = self._edits(position)
         self._refuse(edits)
         saved = self.world.committer.add(edits) if edits else {}
@@ -128,7 +130,7 @@ class Transactions:
             worker=worker,
             began=now,
             place=place,
-            notes=notes,
+            told=told,
         )
 
     def attempt(self, work: Work, environment: Mapping[str, str]) -> Attempt:
@@ -272,10 +274,8 @@ class Transactions:
         """Undoes; the partial work stays under a ref, which is returned."""
         ref = None
         try:
-            if keep:
-                partial = self._partial(work)
-                if partial:
-                    ref = self.world.committer.keep("failed", partial, f"{work.task.name}: {why}\n")
+            if keep and (partial := self._partial(work)):
+                ref = self.world.committer.keep("failed", partial, f"{work.task.name}: {disarm(why)}\n")
         finally:
             work.sandbox.undo()
             work.stack.close()
@@ -283,7 +283,10 @@ class Transactions:
         return ref
 
     def _partial(self, work: Work) -> dict[RepoPath, Entry | None]:
-        entries = work.sandbox.result(work.task.targets)
+        try:
+            entries = work.sandbox.result(work.task.targets)
+        except Unusable:
+            return {}  # nothing that git could hold is there
         partial: dict[RepoPath, Entry | None] = {p: e for p, e in entries.items() if work.before.get(p) != e}
         partial.update({p: None for p in work.before if p not in entries and not work.task.rebuild})
         if work.task.writes == "any":
@@ -366,7 +369,7 @@ class Transactions:
             return []
         kept = committer.add(paths)
         ref = committer.keep("saved", kept, f"{task.name}: targets before they were made again\n")
-        return [f"Edited targets ({', '.join(sorted(paths))}) were kept at {ref}"]
+        return [f"{', '.join(sorted(paths))} had been edited; what stood there is kept at {ref}"]
 
     def _keep_staged(self, paths: Iterable[RepoPath], results: Mapping[RepoPath, Entry]) -> None:
         """Keeps staged versions that neither HEAD nor the file has, before the index entry is replaced."""
@@ -388,7 +391,7 @@ class Transactions:
             foreign = [t for t in owners if t != work.position and graph.tasks[t].rebuild]
             if foreign and work.position not in owners:
                 name = graph.tasks[foreign[0]].name.id
-                work.notes.append(f"Dropped its change of {path}, which {name} makes")
+                work.told.append(f"its change of {path} was dropped: {name} makes that file")
                 continue
             taken[path] = entry
         for path, entry in taken.items():
