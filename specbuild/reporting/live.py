@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType
@@ -132,11 +132,11 @@ class LiveReporter:
         self._narrator = Narrator(
             verbosity=verbosity, stream=False, label=label, outcomes=outcomes, diagnose=diagnose, clock=clock
         )
-        painted = wants_colour(stream) if colour is None else colour
+        self._painted = wants_colour(stream) if colour is None else colour
         self._console = _Console(
             file=stream,
             force_terminal=True,
-            no_color=not painted,
+            no_color=not self._painted,
             highlight=False,
             markup=False,
             emoji=False,
@@ -228,7 +228,17 @@ class LiveReporter:
             except (OSError, ValueError):
                 self._outlet.closed = True
 
+    def _measure(self) -> None:
+        """Asks the terminal that is written to how big it is; rich would ask stdin first."""
+        try:
+            columns, rows = os.get_terminal_size(self._outlet.stream.fileno())
+        except (OSError, ValueError):
+            return
+        if columns and rows:
+            self._console.size = ConsoleDimensions(columns, rows)
+
     def _write(self) -> None:
+        self._measure()
         lines, self._queue = self._queue, []
         running = self._ticker is not None and not self._stop.is_set()
         if running and self._live is None:
@@ -240,8 +250,7 @@ class LiveReporter:
             self._drawn, self._shown = [0], ()
         self._unfold()
         if lines:
-            text = Text("\n").join(Text(line.text, style=_STYLES.get(line.tone, "")) for line in lines)
-            self._console.print(text, soft_wrap=True)
+            self._console.print(Text("\n").join(map(self._text, lines)), soft_wrap=True)
         if self._live is None:
             return
         rows = self._rows() if running else []
@@ -252,6 +261,9 @@ class LiveReporter:
         if not running:
             self._live.stop()
             self._live = None
+
+    def _text(self, line: Line) -> Text:
+        return Text(line.text, style=_STYLES.get(line.tone, "") if self._painted else "")
 
     def _unfold(self) -> None:
         """After the terminal became narrower: goes up over the rows that its lines were folded into."""
