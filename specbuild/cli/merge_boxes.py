@@ -13,7 +13,7 @@ import click
 @click.argument("path")
 def command(**given: Any) -> int:
     """Unites ticks; writes the result over OURS. Exit 1 on a conflict, with markers in the file."""
-    from specbuild.taskfile.ticks import merge
+    from specbuild.taskfile.merging import merge
 
     contents = []
     for name in ("base", "ours", "theirs"):
