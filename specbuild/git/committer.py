@@ -156,7 +156,8 @@ class GitCommitter:
             commits=tuple(commits),
             reason=f"specbuild: {subject}",
             after={path: entry for record in records for path, entry in record.changes.items()},
-            before=writing.before,
+            # The working tree already has a person's edits: what follows them is laid over those.
+            before=writing.before | {p: e for r in records if r.edited for p, e in r.changes.items()},
             in_place={path: record.in_place for record in records for path in record.changes},
         )
 

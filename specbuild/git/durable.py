@@ -56,5 +56,5 @@ def put(path: str, data: bytes, *, durable: bool) -> None:
 
 def drop(path: str) -> None:
     """Removes a file, if it is there."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)

@@ -322,9 +322,9 @@ class Files:
 
     def is_ignored(self, path: RepoPath) -> bool:
         """Whether git ignores the path (for a folder, with its final `/`)."""
-        return bool(
-            self.repo.git(["check-ignore", "-z", "--stdin"], input=os.fsencode(path) + b"\0", ok=(0, 1))
-        )
+        # check-ignore refuses literal pathspecs; with `./` in front no name is taken for another kind
+        command, asked = ["check-ignore", "-z", "--stdin"], b"./" + os.fsencode(path) + b"\0"
+        return bool(self.repo.git(command, input=asked, env={"GIT_LITERAL_PATHSPECS": "0"}, ok=(0, 1)))
 
 
 class _Modes:
