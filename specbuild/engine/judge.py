@@ -290,7 +290,7 @@ def recipe_parts(task: Task, inputs: Inputs) -> tuple[str, ...]:
     """What a `rebuild` task's key holds of how it is run."""
     text = task.recipe.text if task.recipe else ""
     known = values(task, inputs.paths)
-    used = sorted(placeholders(text))
+    used = sorted(placeholders(text, language=task.recipe.language) if task.recipe else ())
     return (
         task.recipe.language if task.recipe else "",
         text,

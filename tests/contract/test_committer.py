@@ -168,3 +168,14 @@ def test_kept_bytes_get_a_ref_of_their_kind(side: Side) -> None:
     assert first.startswith("refs/specbuild/saved/")
     assert first != second
     assert side.committer.keep("failed", {"a": side.store("1")}, "why").startswith("refs/specbuild/failed/")
+
+
+def test_what_follows_a_persons_recorded_edit_is_laid_over_it(side: Side) -> None:
+    base = side.committer.commit([Record("first", {"a": side.store("old")})], onto=None)[-1]
+    side.type("a", "mine")
+    edited, ticked = side.store("mine"), side.store("mine, ticked")
+    side.committer.commit(
+        [Record("edits", {"a": edited}, edited=True), Record("task", {"a": ticked}, in_place=False)], onto=base
+    )
+    assert side.tree() == {"a": "mine, ticked"}
+    assert side.text("a") == "mine, ticked"
