@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded
+from specbuild.engine.glob import is_glob
 from specbuild.engine.task import Oid, RepoPath, TaskName
 from specbuild.errors import RepositoryError
 from specbuild.git import historycache, messages
@@ -74,7 +75,7 @@ class GitHistory:
         if not refs:
             return ()
         undone_here = {record.checkpoint.key for record in self._records.undone()}
-        nodes = self._nodes_of([f"--glob={pattern}" for pattern in refs])
+        nodes = self._nodes_of([f"--glob={_as_glob(pattern)}" for pattern in refs])
         return [
             record
             for record in Records(flatten("", nodes, cut=False))
@@ -223,6 +224,11 @@ class GitHistory:
             if place is not None:
                 self._places[oid] = place
         return place
+
+
+def _as_glob(pattern: str) -> str:
+    """As it is meant: where no wildcard stands, git would take it for a folder of refs."""
+    return pattern if is_glob(pattern) or not pattern else f"{pattern[:-1]}[{pattern[-1]}]"
 
 
 def _nodes(added: Sequence[Commit], places: Mapping[Oid, Place], reverts: Reverts) -> list[Node]:
