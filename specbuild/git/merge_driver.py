@@ -12,8 +12,8 @@ from specbuild.git.statcache import write_aside
 
 NAME = "specbuild-boxes"
 _TITLE = "unites the boxes of task files (specbuild)"
-_BEGIN = "# specbuild: task files, so that boxes merge by themselves"
-_END = "# specbuild: end"
+_BEGIN = b"# specbuild: task files, so that boxes merge by themselves"
+_END = b"# specbuild: end"
 
 
 def install(repository: Repository, files: Sequence[RepoPath]) -> bool:
@@ -35,11 +35,10 @@ def install(repository: Repository, files: Sequence[RepoPath]) -> bool:
 
 def _write_attributes(repository: Repository, files: Iterable[RepoPath]) -> bool:
     path = os.path.join(repository.common_dir, "info", "attributes")
-    try:
+    before = b""
+    if os.path.exists(path):
         with open(path, "rb") as file:
             before = file.read()
-    except FileNotFoundError:
-        before = b""
     after = _with_block(before, files)
     if after == before:
         return False
@@ -47,20 +46,23 @@ def _write_attributes(repository: Repository, files: Iterable[RepoPath]) -> bool
         raise RepositoryError(
             "the merge driver for task files cannot be registered",
             where=path,
-            hint="make the folder writable, or merge ticked boxes by hand",
+            hint="make it writable, or merge ticked boxes by hand",
         )
     return True
 
 
 def _with_block(content: bytes, files: Iterable[RepoPath]) -> bytes:
     """The file's own lines as they are, and one block of ours at the end."""
-    begin, end = _BEGIN.encode(), _END.encode()
-    head, found, rest = content.partition(begin)
-    foreign = head + rest.partition(end)[2].removeprefix(b"\n") if found else content
+    ours = f" merge={NAME}".encode()
+    foreign = b"".join(
+        line
+        for line in content.splitlines(keepends=True)
+        if line.strip() not in {_BEGIN, _END} and not line.rstrip().endswith(ours)
+    )
     if foreign and not foreign.endswith(b"\n"):
         foreign += b"\n"
-    lines = [f"{_pattern(path)} merge={NAME}".encode("utf-8", "surrogateescape") for path in sorted(files)]
-    return foreign + b"\n".join([begin, *lines, end]) + b"\n" if lines else foreign
+    lines = [_pattern(path).encode("utf-8", "surrogateescape") + ours for path in sorted(files)]
+    return foreign + b"\n".join([_BEGIN, *lines, _END]) + b"\n" if lines else foreign
 
 
 def _pattern(path: RepoPath) -> str:
