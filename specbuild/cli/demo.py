@@ -102,8 +102,8 @@ class _Session:
         sys.stdout.flush()
 
     def runs(self, *command: str) -> None:
-        self.say(f"$ {' '.join(command)}")
-        self._call(command, shown=" ".join(command))
+        self.say(f"$ {shlex.join(command)}")
+        self._call(command, shown=shlex.join(command))
 
     def specbuild(self, *arguments: str) -> None:
         shown = " ".join(("specbuild", *arguments))
@@ -111,7 +111,7 @@ class _Session:
         self._call((sys.executable, "-P", "-m", "specbuild", *arguments), shown=shown)
 
     def quietly(self, *command: str) -> None:
-        self._call(command, shown=" ".join(command))
+        self._call(command, shown=shlex.join(command))
 
     def asks(self, *command: str) -> bool:
         """Whether a command that only looks says yes."""
@@ -126,7 +126,7 @@ class _Session:
         return done.returncode == 0
 
     def edits(self, path: str, old: str, new: str) -> None:
-        self.say(f"$ sed -i 's/{old}/{new}/' {path}")
+        self.say(f"$ $EDITOR {path}  # {old} → {new}")
         whole = os.path.join(self.directory, path)
         with open(whole, encoding="utf-8", newline="") as file:
             text = file.read()

@@ -68,7 +68,7 @@ def main(what: str, junit: str) -> int:
     failures = 0
     for check in CHECKS[what]:
         start = time.time()
-        case = ET.SubElement(suite, "testcase", name=check.__name__, classname="check")
+        case = ET.SubElement(suite, "testcase", name=check.__name__, classname=what)
         try:
             check()
         except Exception as error:  # whatever a check raises is its failure
