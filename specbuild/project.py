@@ -296,7 +296,7 @@ def _path_errors(task: Task, decision: Decision, snapshot: Snapshot) -> Iterable
         if why is None and not is_glob(path):
             why = _through_symlink(path, snapshot)
         if why is not None:
-            yield TaskFileError(f'{role} "{path}" of {task.name.id} {why}', where=_where(task))
+            yield TaskFileError(f'{role} "{path}" of {task.name.id}: {why}', where=_where(task))
 
 
 def _through_symlink(path: RepoPath, snapshot: Snapshot) -> str | None:

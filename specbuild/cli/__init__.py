@@ -94,6 +94,6 @@ def fail(error: SpecbuildError) -> int:
     """Tells an error on stderr."""
     from specbuild.reporting.text import clean
 
-    for line in clean(str(error)).splitlines():
+    for line in clean(str(error), lines=True).splitlines():
         click.echo(f"specbuild: {line}", err=True)
     return error.exit_code

@@ -226,11 +226,14 @@ class Builder:
         return replace(verdict, state="stale", reasons=(reason, *verdict.reasons))
 
     def _already(self, position: int, task: Task, verdict: Verdict) -> None:
+        self._note(task, verdict)
+        self._pass(position)
+
+    def _note(self, task: Task, verdict: Verdict) -> None:
         if verdict.state == "claimed":
             self._tally.claimed[task.name] = None
         else:
             self._tally.up_to_date.add(task.name)
-        self._pass(position)
 
     def _pass(self, position: int) -> None:
         self._plan.settle(position)
@@ -505,8 +508,14 @@ class Builder:
     def _hold_back(self, position: int) -> None:
         graph = self._judge.graph
         for held in self._plan.fail(position):
-            if graph.tasks[held].name not in self._tally.outcomes:
+            task = graph.tasks[held]
+            if task.name in self._tally.outcomes:
+                continue
+            verdict = self._verdict(held)
+            if verdict.stale or verdict.may_run:
                 self._finish(held, "blocked", blocked_by=graph.tasks[position].name)
+            else:  # it needs no run, so nothing holds it back
+                self._note(task, verdict)
 
     def _block_outside(self) -> None:
         graph = self._judge.graph
