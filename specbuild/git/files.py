@@ -30,6 +30,10 @@ class Raw(NamedTuple):
     mtime_ns: int
     link: bool
 
+    @property
+    def entry(self) -> Entry:
+        return Entry(LINK if self.link else EXECUTABLE if self.permissions & 0o100 else PLAIN, self.oid)
+
 
 class Files:
     """The files of one working tree; `repo` may be a linked worktree of the same repository."""
@@ -174,9 +178,8 @@ class Files:
 
     def put_back(self, path: RepoPath, raw: Raw) -> None:
         """The file as `raw` saw it: bytes, permissions, modification time."""
-        mode = LINK if raw.link else EXECUTABLE if raw.permissions & 0o100 else PLAIN
         self._clear(path)
-        self._place(path, mode, self.repo.read(raw.oid), raw)
+        self._place(path, raw.entry.mode, self.repo.read(raw.oid), raw)
 
     # From blobs to files
 

@@ -5,15 +5,18 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from specbuild.engine.task import Oid, RepoPath
 from specbuild.git import durable, faults
+from specbuild.git.commits import Commits
 from specbuild.git.files import Files, Raw, beside, remove_tree
 from specbuild.git.repository import Repository
 from specbuild.git.transaction import sound
+from specbuild.git.trees import entry_at, tree_of
 
+PATIENCE = 30.0  # seconds to wait for a lock of git's
 _numbers = itertools.count(1)
 
 
@@ -23,7 +26,8 @@ class Journal:
 
     `before`: the task's files (None: nothing there). `folders`: owned whole (end with `/`), so that a file
     below that `before` does not name is the task's. `moved`: ignored folders that were moved aside, with
-    the name they have there. `made`: folders made for the task, deepest last.
+    the name they have there. `made`: folders made for the task, deepest last. `ref`: holds those bytes of
+    `before` that HEAD has not, for as long as the task runs.
     """
 
     head: Oid | None
@@ -32,6 +36,7 @@ class Journal:
     folders: tuple[RepoPath, ...] = ()
     moved: Mapping[RepoPath, str] | None = None
     made: tuple[RepoPath, ...] = ()
+    ref: str | None = None
 
     def dump(self) -> bytes:
         said = {
@@ -42,6 +47,7 @@ class Journal:
             "folders": self.folders,
             "moved": self.moved or {},
             "made": self.made,
+            "ref": self.ref,
         }
         return json.dumps(said).encode()
 
@@ -59,12 +65,15 @@ class Journal:
                 tuple(found["folders"]),
                 dict(found["moved"]),
                 tuple(found["made"]),
+                found["ref"],
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
         names = [*journal.before, *journal.folders, *(journal.moved or {}), *journal.made]
         moved = (journal.moved or {}).values()
         if not all(isinstance(name, str) and sound(name) for name in names):
+            return None
+        if journal.ref is not None and not str(journal.ref).startswith("refs/specbuild/saved/"):
             return None
         return journal if all(isinstance(name, str) and "/" not in name for name in moved) else None
 
@@ -110,15 +119,34 @@ def names(state_dir: str) -> list[str]:
     return sorted(os.path.join(folder(state_dir), name) for name in found)
 
 
-def open_(repo: Repository, journal: Journal) -> str:
-    """Writes a journal, on disk on return with the bytes that it names; returns its path."""
+def open_(repo: Repository, journal: Journal) -> tuple[Journal, str]:
+    """Writes a journal, on disk on return with the bytes that it names; returns it with its path."""
     sync = durable.wanted(repo)
     if sync:
         durable.make_durable(repo, {raw.oid for raw in journal.before.values() if raw is not None})
     faults.point("place.stored")
+    journal = replace(journal, ref=_hold(repo, journal))
     path = os.path.join(folder(repo.state_dir), f"{os.getpid()}-{next(_numbers)}.json")
     durable.put(path, journal.dump(), durable=sync)
-    return path
+    return journal, path
+
+
+def _hold(repo: Repository, journal: Journal) -> str | None:
+    """A ref for what a person has not committed: it must outlive .git/specbuild and `git gc`."""
+    tree = tree_of(repo, journal.head)
+    known = {entry.oid for path in journal.before if (entry := entry_at(repo, tree, path)) is not None}
+    loose = {p: raw.entry for p, raw in journal.before.items() if raw is not None and raw.oid not in known}
+    if not loose:
+        return None
+    text = f"specbuild: what stood at the targets of {journal.task} before it ran\n"
+    return Commits(repo, patience=PATIENCE).keep("saved", journal.head, loose, text)
+
+
+def release(repo: Repository, journal: Journal) -> None:
+    """The task is over: those bytes stand in the tree again, in history, or under a ref of the builder's."""
+    if journal.ref is not None:
+        with contextlib.suppress(KeyError):
+            repo.raw.references.delete(journal.ref)
 
 
 def close(state_dir: str, path: str) -> None:

@@ -10,7 +10,7 @@ from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import durable, faults, journal, pool
 from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import EXECUTABLE, LINK, PLAIN, Files, aside_folder, remove_tree
-from specbuild.git.journal import Journal, Undo
+from specbuild.git.journal import PATIENCE, Journal, Undo
 from specbuild.git.repository import Repository
 from specbuild.git.transaction import (
     IndexLock,
@@ -21,8 +21,6 @@ from specbuild.git.transaction import (
     roll_back,
 )
 from specbuild.git.trees import entry_at, tree_of
-
-_PATIENCE = 30.0  # seconds to wait for a lock of git's
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class _Recovery:
                     f"a commit that was broken off was taken back: {_some(paths)} as before"
                 )
         elif attached:
-            with IndexLock(self._repo.git_dir, self._repo.state_dir, patience=_PATIENCE) as lock:
+            with IndexLock(self._repo.git_dir, self._repo.state_dir, patience=PATIENCE) as lock:
                 finish_index(self._files, lock, intent.steps)
             self._messages.append(
                 f"commit {intent.tip[:10]} was broken off in its last step and is whole now"
@@ -122,15 +120,19 @@ class _Recovery:
         if found is None or not all(raw is None or self._has(raw.oid) for raw in found.before.values()):
             os.replace(path, f"{path}.bad")
             return
-        head, state_dir = self._repo.head, self._repo.state_dir
-        if self._completed(found, head):
+        head = self._repo.head
+        same = head == found.head or head in journal.tips(self._repo.state_dir)
+        completed = self._completed(found, head)
+        if completed:
             journal.remove_made(self._files, found.made)
             self._messages.append(f"{found.task} was completed by a run that ended right after")
         else:
-            self._take_back(found, head, same=head == found.head or head in journal.tips(state_dir))
+            self._take_back(found, head, same=same)
         self._tasks.append(found.task)
         faults.point("recover.restored")
         durable.drop(path)
+        if completed or same:
+            journal.release(self._repo, found)
 
     def _take_back(self, found: Journal, head: Oid | None, *, same: bool) -> None:
         undo = Undo(self._files, self._repo.state_dir, "recover.restored-one")
@@ -142,6 +144,9 @@ class _Recovery:
         said = f"; what it left is kept as {ref}" if ref else ""
         if not same:
             undo.move_back_where_free(found)
+            if found.ref is not None:
+                self._kept.append(found.ref)
+                said += f"; what stood there before is kept as {found.ref}"
             if changed:
                 self._messages.append(
                     f"{found.task} was broken off and HEAD has moved since: nothing was restored{said}"
@@ -173,14 +178,13 @@ class _Recovery:
             raw = self._files.raw(path)
             if raw is None:
                 continue
-            mode = LINK if raw.link else EXECUTABLE if raw.permissions & 0o100 else PLAIN
             here = self._files.entries([path])[path]
             if here is None or here != entry_at(self._repo, tree, path):
-                lost[path] = Entry(mode, raw.oid)
+                lost[path] = raw.entry
         if not lost:
             return None
         text = f"specbuild: what {found.task} left when it was broken off\n"
-        return Commits(self._repo, patience=_PATIENCE).keep("saved", head, lost, text)
+        return Commits(self._repo, patience=PATIENCE).keep("saved", head, lost, text)
 
     def _with_contents(self, paths: list[RepoPath]) -> Iterator[RepoPath]:
         """A folder in place of a file stands for all in it."""

@@ -124,8 +124,7 @@ class InPlace:
             moved=self._to_move(folders),
             made=tuple(self._to_make()),
         )
-        self._path = journal.open_(self._repo, found)
-        self._journal = found
+        self._journal, self._path = journal.open_(self._repo, found)
         faults.point("place.journaled")
 
     def _to_move(self, folders: Sequence[RepoPath]) -> dict[RepoPath, str]:
@@ -226,11 +225,12 @@ class InPlace:
         return os.path.lexists(self._files.at(path.rstrip("/")))
 
     def undo(self) -> None:
-        if self._journal is None:
+        found = self._journal
+        if found is None:
             return
-        self._undo().run(self._journal)
+        self._undo().run(found)
         faults.point("place.undone")
-        self._finish()
+        self._finish(found)
 
     def _undo(self) -> Undo:
         return Undo(self._files, self._state_dir, "place.undone-one")
@@ -239,16 +239,17 @@ class InPlace:
         found = self._journal
         if found is None:
             return
-        self._finish()
+        self._finish(found)
         for name in (found.moved or {}).values():
             remove_tree(os.path.join(journal.aside_root(self._state_dir), name))
         journal.remove_made(self._files, found.made)
 
-    def _finish(self) -> None:
+    def _finish(self, found: Journal) -> None:
         faults.point("place.closing")
         journal.close(self._state_dir, self._path)
         self._journal = None
         faults.point("place.closed")
+        journal.release(self._repo, found)
 
     def close(self) -> None:
         """Without `accept`: undone."""
