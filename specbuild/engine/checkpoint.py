@@ -52,6 +52,8 @@ def _quote(text: str) -> str:
 
 
 def _unquote(text: str) -> str:
+    if "%" not in text:
+        return text  # nearly always, and a history may hold ten thousand lines
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
 
 
