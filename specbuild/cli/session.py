@@ -30,6 +30,10 @@ from specbuild.git.recovery import recover
 from specbuild.git.workspace import GitWorkspaces
 from specbuild.plugins.running import PluginExecutors
 from specbuild.project import Loaded
+from specbuild.reporting.github import GitHubReporter, on_github, step_summary
+from specbuild.reporting.narrator import Verbosity
+from specbuild.reporting.plain import PlainReporter
+from specbuild.reporting.terminal import Screen, screen_for
 from specbuild.reporting.text import clean
 from specbuild.runlog import Limits, RunLog, read_runs, sessions_since_success
 
@@ -49,7 +53,7 @@ class Options:
     skip_tests: bool = False
     reuse: bool = True
     as_json: bool = False
-    verbosity: str = "normal"
+    verbosity: Verbosity = "normal"
     interactive: bool = True  # hooks never ask
     keep: bool = True  # whether `keep` tasks may run at all
 
@@ -78,7 +82,7 @@ class Session:
         self.options = options
         self.events: list[Event] = []
         self._listeners: list[Callable[[Event], None]] = [self.events.append]
-        self._reporter: Any = None
+        self._reporter: Screen = PlainReporter(sys.stderr)
         self.repository = here.repository
 
     def run(self) -> int:
@@ -328,22 +332,20 @@ class Session:
         stack.callback(reporter.close)
         self._reporter = reporter
         self._listeners.append(reporter)
+        if on_github(os.environ):
+            lines = {task.name: task.text.line for task in here.tasks}
+            self._listeners.append(GitHubReporter(sys.stderr, line=lines.get))
 
-    def _make_reporter(self) -> Any:
-        from specbuild.reporting.plain import PlainReporter
-
-        known: dict[str, Any] = {
-            "verbosity": self.options.verbosity,
-            "outcomes": self.here.outcomes,
-            "diagnose": self._diagnose,
-        }
-        live = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not self.options.as_json
-        if not live or self.options.verbosity == "quiet":
-            return PlainReporter(sys.stderr, **known)
-        from specbuild.reporting.live import LiveReporter
-
+    def _make_reporter(self) -> Screen:
+        outcomes = self.here.outcomes if self.options.resume else {}
         seconds = {r.checkpoint.name: r.checkpoint.seconds for r in reversed(self.here.history.checkpoints())}
-        return LiveReporter(sys.stderr, seconds=seconds, **known)
+        return screen_for(
+            sys.stderr,
+            verbosity=self.options.verbosity,
+            seconds=seconds,
+            outcomes=outcomes,
+            diagnose=self._diagnose,
+        )
 
     def _diagnose(self, event: TaskFinished) -> Any:
         from specbuild.diagnosis import diagnose
@@ -438,6 +440,10 @@ class Session:
             scope.append("--all")
         lines = render(summary, invocation=Invocation(tuple(scope), self._again()))
         self._reporter.show(lines[:1] if self.options.verbosity == "quiet" else lines)
+        page = os.environ.get("GITHUB_STEP_SUMMARY")
+        if on_github(os.environ) and page:
+            with contextlib.suppress(OSError):  # a page that cannot be written is no failed build
+                step_summary(summary, page)
 
     def _again(self) -> tuple[str, ...]:
         if self.options.jobs is not None:
