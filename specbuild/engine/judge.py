@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from specbuild.engine.checkpoint import ABSENT, Recorded
+from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.graph import Edge, Graph
 from specbuild.engine.inputs import MISSING, Emptied, Inputs, Looker
 from specbuild.engine.key import KeyParts, digest
@@ -68,6 +68,12 @@ class Judge:
         """A new checkpoint of a task is in the history."""
         self._found[position].insert(0, recorded)
         self.forget(position)
+
+    def assume(self, position: int, checkpoint: Checkpoint) -> None:
+        """Judges what is below as if this checkpoint, which no commit holds yet, were recorded now."""
+        recorded = Recorded(checkpoint, commit="", order=-1, undone=False, time=0)
+        key, local = checkpoint.key, checkpoint.local
+        self._verdicts[position] = Verdict("up-to-date", key, local, checkpoint=recorded)
 
     def checkpoints(self, position: int) -> Sequence[Recorded]:
         """All that belong to a task, newest first, undone ones included."""

@@ -100,8 +100,8 @@ class Transactions:
         told: list[str] = []
         if task.rebuild:
             told += self._keep_unrecorded(task, before)
-        edits = self._edits(position)
-        self._refuse(edits)
+        edits = self.edits(position)
+        self.refuse(edits)
         saved = self.world.committer.add(edits) if edits else {}
         isolation = "worktree" if start.elsewhere and task.isolation == "none" else task.isolation
         changes = dict(start.changes)
@@ -214,7 +214,7 @@ class Transactions:
         warnings = [f"{task.name.id}: {path} was not made" for path in results.missing]
         self.world.tree.refresh(task.targets)
         saved = {path: entry for path, entry in work.saved.items() if tree.tracked(path) != entry}
-        self._keep_staged([*saved, *results.entries], results.entries)
+        self.keep_staged([*saved, *results.entries], results.entries)
         own = committer.add(changed) if changed else {}
         changes = {**own, **changes_of(results, tree)}
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
@@ -330,7 +330,7 @@ class Transactions:
             reads=task.reads,
         )
 
-    def _edits(self, position: int) -> dict[RepoPath, Entry | None]:
+    def edits(self, position: int) -> dict[RepoPath, Entry | None]:
         """Uncommitted edits that a checkpoint of this task has to hold."""
         judge, task = self.judge, self.judge.graph.tasks[position]
         paths: dict[RepoPath, None] = dict.fromkeys(self.project.sources)
@@ -354,7 +354,7 @@ class Transactions:
         paths = [path for path, _ in self.judge.inputs(position).ignored]
         return self.world.committer.add(paths) if paths else {}
 
-    def _refuse(self, edits: Mapping[RepoPath, Entry | None]) -> None:
+    def refuse(self, edits: Mapping[RepoPath, Entry | None]) -> None:
         if edits and not self.settings.save_inputs:
             raise UsageError(
                 f"{', '.join(sorted(edits))} {'is' if len(edits) == 1 else 'are'} edited and not committed",
@@ -371,7 +371,7 @@ class Transactions:
         ref = committer.keep("saved", kept, f"{task.name}: targets before they were made again\n")
         return [f"{', '.join(sorted(paths))} had been edited; what stood there is kept at {ref}"]
 
-    def _keep_staged(self, paths: Iterable[RepoPath], results: Mapping[RepoPath, Entry]) -> None:
+    def keep_staged(self, paths: Iterable[RepoPath], results: Mapping[RepoPath, Entry]) -> None:
         """Keeps staged versions that neither HEAD nor the file has, before the index entry is replaced."""
         tree = self.world.tree
         staged: dict[RepoPath, Entry | None] = {}
