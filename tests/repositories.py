@@ -88,9 +88,13 @@ class Workshop(Box):
     def call(self, *arguments: str, **variables: str) -> Ran:
         """The command line, in this process."""
         out, err = io.StringIO(), io.StringIO()
-        with _folder(self.folder), _variables({"RAN": str(self.log), **variables}):
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = main(arguments)
+        with (
+            _folder(self.folder),
+            _variables({"RAN": str(self.log), **variables}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = main(arguments)
         return Ran(code, out.getvalue(), err.getvalue())
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":

@@ -95,6 +95,7 @@ class Session:
             stack.enter_context(self._lock())
             self._recover()
             loaded = here.loaded
+            self._refuse_cut(loaded)
             _refuse_undecided(self._undecided(loaded))
             self._open_reporters(stack)
             world = World(
@@ -133,6 +134,7 @@ class Session:
         """Says what would run, and why; below those, what may run."""
         here = self.here
         graph, judge = here.loaded.project.graph, here.judge
+        self._refuse_cut(here.loaded)
         judge.all()
         chosen = self._choice(here.loaded.project, judge).chosen
         forced = self._forced
@@ -178,6 +180,12 @@ class Session:
         judge = here.judge_of(loaded)
         here.__dict__["judge"] = judge
         return loaded.project, judge
+
+    def _refuse_cut(self, loaded: Loaded) -> None:
+        """Where a shallow clone may hide a task's checkpoint, running it would be a guess."""
+        judge = self.here.judge
+        chosen = self._choice(loaded.project, judge).chosen
+        self.here.refuse_cut([judge.verdict(position) for position in sorted(chosen)])
 
     def _undecided(self, loaded: Loaded) -> list[Task]:
         """Chosen stale tasks that nothing can run."""
