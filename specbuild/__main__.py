@@ -9,6 +9,11 @@ def main() -> int:
     if os.name == "nt":
         sys.stderr.write("specbuild: native Windows is not supported; use WSL\n")
         return 4
+    from specbuild import noop  # noqa: PLC0415
+
+    code = noop.answer(sys.argv[1:])
+    if code is not None:
+        return code
     from specbuild.cli import main as command_line  # noqa: PLC0415  (nothing heavy before it is needed)
 
     return command_line(sys.argv[1:])

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from specbuild.engine.events import Outcome
 from specbuild.engine.filter import Facts, Filter, file_order
 from specbuild.engine.filter import parse as parse_filter
 from specbuild.engine.judge import Judge
@@ -165,7 +166,7 @@ class Here:
         return choose(self.loaded, self.judge, self.reported, self.filter, self.outcomes)
 
     @cached_property
-    def outcomes(self) -> Mapping[TaskName, str]:
+    def outcomes(self) -> Mapping[TaskName, Outcome]:
         """What became of tasks in the last run, where its log still is."""
         return last_outcomes(read_runs(self.runs_folder))
 
@@ -206,7 +207,7 @@ def choose(
     judge: Judge,
     reported: frozenset[RepoPath],
     filter_: Filter | None,
-    outcomes: Mapping[TaskName, str],
+    outcomes: Mapping[TaskName, Outcome],
 ) -> list[int]:
     """Positions of the tasks that files and filter choose; raises UsageError where a filter chooses none."""
     graph = loaded.project.graph

@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from specbuild.cli.parts import Here, choose, print_json, short_ids, task_document
+from specbuild.cli.parts import Here, Selection, choose, print_json, short_ids, task_document
 from specbuild.engine.build import Builder, Request
-from specbuild.engine.events import Event, Planned, RunStarted, TaskFinished, Warned
+from specbuild.engine.events import Event, Planned, RunFinished, RunStarted, TaskFinished, Warned
 from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice
 from specbuild.engine.plan import choose as complete_choice
@@ -127,7 +127,10 @@ class Session:
             end = builder.run()
             self._tell_left_alone(before, world)
             here.tree.save()
+            here.history.save()
             self._finish()
+            if end.exit_code == 0 and self._is_whole:
+                self._remember(end)
         return end.exit_code
 
     def dry_run(self) -> int:
@@ -452,6 +455,20 @@ class Session:
         if on_github(os.environ) and page:
             with contextlib.suppress(OSError):  # a page that cannot be written is no failed build
                 step_summary(summary, page)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether this run was about all that a run without options is about."""
+        return self.here.selection == Selection() and not self.options.skip_tests and not self.options.force
+
+    def _remember(self, end: RunFinished) -> None:
+        """What was found stands until something changes: the next run need not look again."""
+        from specbuild.cli.remember import next_words, remember
+
+        opening = next(event for event in self.events if isinstance(event, RunStarted))
+        plan = next(event for event in self.events if isinstance(event, Planned))
+        if end.headline == "complete" and not end.left:
+            remember(self.here, next_words(opening, plan, end))
 
     def _again(self) -> tuple[str, ...]:
         if self.options.jobs is not None:

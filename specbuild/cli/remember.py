@@ -1,0 +1,199 @@
+"""Leaves the note that noop.py reads: all that a run's judgement looked at, and what to say next time."""
+
+import io
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from specbuild import noop
+from specbuild.cli.parts import Here
+from specbuild.engine.events import Planned, RunFinished, RunStarted
+from specbuild.engine.glob import fixed_folder, is_glob
+from specbuild.engine.task import RepoPath, Task
+from specbuild.git.repository import GitFailed
+from specbuild.git.statcache import write_aside
+
+RACY = 2_000_000_000
+"""Nanoseconds: what was touched later than this before the note may be touched again unseen."""
+
+MOST = 20_000
+"""So many single paths are looked at; a project with more is judged in full."""
+
+
+def remember(here: Here, texts: dict[str, str]) -> None:
+    """Writes the note after a run that left nothing stale; `texts`: what each form of the command will say.
+
+    Where something cannot be vouched for, the note is removed instead.
+    """
+    path = os.path.join(here.repository.state_dir, noop.NAME)
+    lines = None
+    try:
+        lines = _lines(here, texts)
+    except (OSError, ValueError, GitFailed):
+        lines = None
+    try:
+        if lines is None:
+            forget(here)
+        else:
+            write_aside(path, b"\n".join([noop.VERSION, *lines, b"end"]))
+    except OSError:
+        return  # a repository that cannot be written to
+
+
+def forget(here: Here) -> None:
+    """Removes the note."""
+    try:
+        os.unlink(os.path.join(here.repository.state_dir, noop.NAME))
+    except FileNotFoundError:
+        return
+
+
+def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
+    repository = here.repository
+    place = noop.git_folders(repository.top)
+    if place is None or os.path.realpath(place[1]) != os.path.realpath(repository.git_dir):
+        return None
+    top, git_dir, common = place
+    index = repository.index()
+    if index.assume_unchanged or index.skip_worktree:
+        return None  # diff-files does not see edits of such files
+    paths = _watched(here)
+    if paths is None:
+        return None
+    differing = noop.differing(top)
+    if differing:
+        # Touched files that are as they were: git itself notes that, so that the next look is quick.
+        repository.git(["update-index", "-q", "--refresh"], ok=(0, 1))
+        differing = noop.differing(top)
+    paths.update(part.decode("utf-8", "surrogateescape") for part in differing.split(b"\0") if part)
+    lines = [
+        b"head " + noop.head(git_dir, common),
+        b"index " + noop.index_identity(git_dir),
+        b"differing " + differing.hex().encode(),
+    ]
+    if here.repository.head is None or not lines[0].endswith(here.repository.head.encode()):
+        return None
+    recent = time.time_ns() - RACY
+    for found in sorted(paths):
+        name = os.fsencode(found)
+        full = os.path.join(os.fsencode(top), name)
+        if _touched_since(full, recent):
+            return None
+        lines.append(b"stat %s %s" % (name.hex().encode(), noop.stat_identity(full)))
+    names = sorted({name for task in here.tasks for name in task.env})
+    lines += [b"env %s %s" % (name.encode().hex().encode(), noop.environment_value(name)) for name in names]
+    lines += [b"%s %s" % (form.encode(), text.encode().hex().encode()) for form, text in texts.items()]
+    return lines
+
+
+def _touched_since(path: bytes, moment: int) -> bool:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return False
+    return max(found.st_mtime_ns, found.st_ctime_ns) > moment
+
+
+def _watched(here: Here) -> set[str] | None:
+    """Paths whose stat data the note holds: what git does not compare with the index for us."""
+    tree, graph = here.tree, here.loaded.project.graph
+    paths: set[str] = set()
+    folders: set[RepoPath] = set()
+    for position, task in enumerate(graph.tasks):
+        looked = [path for path, _ in here.judge.inputs(position).committed]
+        looked += [path for path, _ in here.judge.inputs(position).ignored]
+        for path in (*looked, *task.targets):
+            if path.endswith("/"):
+                folders.add(path)
+            elif tree.staged(path) is None:
+                paths.add(path)
+        folders.update(_looked_through(task))
+    folders.update(_homes_of_task_files(here))
+    paths.update(path for path in here.loaded.project.sources if tree.staged(path) is None)
+    for folder in folders:
+        if (below := _below(os.path.join(here.repository.top, folder), folder)) is None:
+            return None
+        paths.update(below)
+        if len(paths) > MOST:
+            return None
+    git = here.repository
+    for name in ("info/exclude", "info/attributes", "info/grafts", "shallow", "refs/replace", "config"):
+        paths.add(os.path.join(git.common_dir, name))
+    excludes = git.config_get("core.excludesFile") or "~/.config/git/ignore"
+    paths.add(os.path.expanduser(excludes))
+    return paths
+
+
+def _looked_through(task: Task) -> Iterable[RepoPath]:
+    """Folders in which a new file could become an input."""
+    for pattern in task.inputs:
+        if is_glob(pattern):
+            yield fixed_folder(pattern)
+        elif pattern.endswith("/"):
+            yield pattern
+
+
+def _homes_of_task_files(here: Here) -> Iterable[RepoPath]:
+    """Folders in which a new task file could turn up."""
+    from specbuild.project import DEFAULT_FILES
+
+    if here.loaded.config.tasks is None:
+        yield from (fixed_folder(pattern) for pattern in DEFAULT_FILES if is_glob(pattern))
+    else:
+        yield from (fixed_folder(source.file) for source in here.loaded.config.tasks if is_glob(source.file))
+
+
+def _below(full: str, folder: RepoPath) -> set[str] | None:
+    """The folder and all folders below it, git's own left out; None: too many."""
+    found = {folder.rstrip("/") or "."}
+    work = [(full, folder)]
+    while work:
+        place, name = work.pop()
+        try:
+            entries = list(os.scandir(place))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False) and entry.name != ".git":
+                found.add(name + entry.name)
+                work.append((entry.path, f"{name}{entry.name}/"))
+        if len(found) > MOST:
+            return None
+    return found
+
+
+def next_words(opening: RunStarted, plan: Planned, end: RunFinished) -> dict[str, str]:
+    """What each form of the command would say if it ran now and found nothing to do."""
+    from specbuild.reporting.jsonlines import JsonLines
+    from specbuild.reporting.plain import PlainReporter
+    from specbuild.reporting.summary import summarise
+    from specbuild.reporting.summary_text import render
+
+    names = tuple(
+        name for name in (*plan.will_run, *plan.may_run, *plan.up_to_date) if name not in end.claimed
+    )
+    events = (
+        replace(opening, resumed=False),
+        replace(plan, will_run=(), may_run=(), up_to_date=names, claimed=end.claimed, reasons={}),
+        replace(end, seconds=0.0, completed=0, reused=0, up_to_date=len(names)),
+    )
+    lines = render(summarise(events))
+    words: dict[str, str] = {}
+    for form, shown in (("run", lines), ("run-quiet", lines[:1])):
+        stream = io.StringIO()
+        screen = PlainReporter(stream, colour=False, verbosity="quiet" if form == "run-quiet" else "normal")
+        for event in events:
+            screen(event)
+        screen.show(shown)
+        words[form] = stream.getvalue()
+    stream = io.StringIO()
+    document = JsonLines(stream, clock=lambda: 0.0)
+    for event in events:
+        document(event)
+    told = [{**json.loads(line), "time": "@NOW@"} for line in stream.getvalue().splitlines()]
+    words["run-json"] = "".join(json.dumps(each) + "\n" for each in told)
+    words |= {"check": "nothing is stale\n", "check-quiet": ""}
+    words["check-json"] = json.dumps({"version": 1, "stale": []}, indent=2) + "\n"
+    return words
