@@ -1,4 +1,4 @@
-"""`specbuild log`: checkpoints, newest first; of one task also its attempts, their output and what they changed."""
+"""`specbuild log`: checkpoints, newest first; of one task also its attempts and what they changed."""
 
 from typing import Any
 

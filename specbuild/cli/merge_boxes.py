@@ -1,6 +1,6 @@
 """`specbuild merge-boxes`: the merge driver for task files, called by git with three files."""
 
-import os
+import subprocess
 from typing import Any
 
 import click
@@ -23,7 +23,8 @@ def command(**given: Any) -> int:
     if merged is None:
         # git's own merge leaves its markers for the person.
         arguments = ["git", "merge-file", "-L", "ours", "-L", "base", "-L", "theirs"]
-        return os.spawnvp(os.P_WAIT, "git", [*arguments, given["ours"], given["base"], given["theirs"]]) and 1
+        done = subprocess.run([*arguments, given["ours"], given["base"], given["theirs"]], check=False)
+        return 0 if done.returncode == 0 else 1
     with open(given["ours"], "wb") as file:
         file.write(merged)
     return 0

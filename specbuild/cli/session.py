@@ -253,7 +253,7 @@ class Session:
                 if result != "-" and not here.history.anywhere(path, result):
                     errors.append(
                         UsageError(
-                            f"{path} is there already, and no task made it: {task.name.id} would overwrite it",
+                            f"{path} is there, and no task made it: {task.name.id} would overwrite it",
                             where=f"{task.name.file}:{task.text.line}",
                             hint=f'set on_edit = "keep" for it, or specbuild adopt {task.name.id}, '
                             f"or specbuild --force {task.name.id}",

@@ -140,8 +140,8 @@ def _print(document: Mapping[str, Any]) -> None:
         lines.append("checkpoint: none counts")
     else:
         lines.append(
-            f"checkpoint: {checkpoint['commit'][:7]} of {moment(checkpoint['time'])} by {checkpoint['executor']}, "
-            f"{checkpoint['seconds']:.1f}s, key {checkpoint['key']}"
+            f"checkpoint: {checkpoint['commit'][:7]} of {moment(checkpoint['time'])} "
+            f"by {checkpoint['executor']}, {checkpoint['seconds']:.1f}s, key {checkpoint['key']}"
         )
     for line in lines:
         click.echo(clean(line))
