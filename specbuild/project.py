@@ -10,7 +10,7 @@ from specbuild.config import Config, Decision, ExecutorDefaults, TaskSource, par
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import build as build_graph
-from specbuild.engine.graph import resolve_needs
+from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Project

@@ -10,7 +10,7 @@ from specbuild.engine.checkpoint import Checkpoint, Recorded, parse_lines
 from specbuild.engine.events import Event, RunFinished, TaskStarted, Warned
 from specbuild.engine.glob import matcher
 from specbuild.engine.graph import build as build_graph
-from specbuild.engine.graph import resolve_needs
+from specbuild.engine.needs import resolve_needs
 from specbuild.engine.judge import Judge
 from specbuild.engine.key import definition
 from specbuild.engine.ownership import owned

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
-from specbuild.engine.graph import Edge, Graph
+from specbuild.engine.edges import Edge
+from specbuild.engine.graph import Graph
 from specbuild.engine.inputs import MISSING, Emptied, Inputs, Looker
 from specbuild.engine.key import KeyParts, digest
 from specbuild.engine.ports import History, Snapshot

@@ -1,10 +1,10 @@
-"""Who owns a shared target: where a `keep` task touches it, all its tasks count as `keep` (SPEC section 4)."""
+"""Who owns a shared target: where a `keep` task touches it, all its tasks count as `keep`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from specbuild.engine.graph import Writers
 from specbuild.engine.task import Task
+from specbuild.engine.writers import Writers
 
 
 def owned(tasks: Sequence[Task]) -> list[Task]:

@@ -51,10 +51,9 @@ def message(task: Task, checkpoint: Checkpoint, *, subject: str, notes: Iterable
 
 def changes_of(results: Results, before: Snapshot) -> dict[RepoPath, Entry | None]:
     """What a commit changes: results that differ from what is tracked, and what is gone."""
-    changes: dict[RepoPath, Entry | None] = {}
-    for path, entry in results.entries.items():
-        if before.tracked(path) != entry:
-            changes[path] = entry
+    changes: dict[RepoPath, Entry | None] = {
+        path: entry for path, entry in results.entries.items() if before.tracked(path) != entry
+    }
     for path in results.removed:
         if before.tracked(path) is not None:
             changes[path] = None
