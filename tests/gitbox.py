@@ -69,7 +69,7 @@ class Box:
     def git(self, *args: str, ok: bool = True, typed: bytes | None = None) -> str:
         done = subprocess.run(["git", *args], cwd=self.folder, capture_output=True, check=False, input=typed)
         if ok and done.returncode != 0:
-            raise AssertionError(f"git {args}: {done.stderr.decode()}")
+            raise AssertionError(f"git {args}: {os.fsdecode(done.stderr)}")
         return os.fsdecode(done.stdout).rstrip("\n")
 
     def type(self, path: str, text: str | bytes) -> None:

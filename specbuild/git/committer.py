@@ -52,6 +52,7 @@ class GitCommitter:
         self._files = Files(repo, aside_folder(repo))
         self._mutex = threading.RLock()  # libgit2's objects belong to one thread at a time
         self._known: set[tuple[RepoPath, Entry]] = set()  # what `keep` has put under a ref
+        self._index: IndexFile | None = None  # as we wrote it last
         self.left: list[RepoPath] = []
         self.kept: list[tuple[RepoPath, str]] = []
 
@@ -166,7 +167,7 @@ class GitCommitter:
 
     def _publish(self, batch: _Batch, lock: IndexLock) -> None:
         """Files and new index first, so that after the ref has moved one rename is left to do."""
-        index = IndexFile.read(lock.path)
+        index = IndexFile.read(lock.path, self._index)
         standing = follow.look(self._files, batch.after, index)
         self._keep_staged(batch, index, standing)
         faults.point("commit.staged-kept")
@@ -181,8 +182,8 @@ class GitCommitter:
             stats = follow.follow(self._files, steps, standing, left)
             faults.point("commit.followed")
             wanted = follow.wanted(self._files, steps, stats, index)
-            content = index.edit(wanted, follow.Unchanged(self._files, index))
-            lock.write(content, index.permissions, sync=sync)
+            content, new_index = index.edit(wanted, follow.Unchanged(self._files, index))
+            found = lock.write(content, index.permissions, sync=sync)
             faults.point("commit.index-written")
             journal.note_tip(self._repo.state_dir, batch.tip)
             faults.point("commit.tip-noted")
@@ -196,6 +197,7 @@ class GitCommitter:
             raise
         faults.point("commit.ref-moved")
         lock.publish()
+        self._index = new_index.settled(found)
         faults.point("commit.index-renamed")
         durable.drop(note)
         faults.point("commit.intent-dropped")

@@ -14,17 +14,13 @@ def wanted(repo: Repository) -> bool:
 
 
 def make_durable(repo: Repository, oids: Iterable[Oid]) -> None:
-    """Returns when the loose objects among `oids` would survive a power cut (packed ones already do)."""
+    """Returns when the loose objects among `oids` would survive a power cut (packed ones already do).
+
+    As git does under `core.fsync = loose-object`: the files, whose names a journalling disk keeps with them.
+    """
     objects = os.path.join(repo.common_dir, "objects")
-    folders = set()
     for oid in oids:
-        folder = os.path.join(objects, oid[:2])
-        if sync(os.path.join(folder, oid[2:])):
-            folders.add(folder)
-    for folder in folders:
-        sync(folder)
-    if folders:
-        sync(objects)
+        sync(os.path.join(objects, oid[:2], oid[2:]))
 
 
 def sync(path: str) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from specbuild.engine.task import Entry, Oid
@@ -64,27 +64,36 @@ class IndexFile:
     offsets: list[int]  # one more than there are entries: the last is where they end
     extensions: list[tuple[bytes, bytes]]
     sealed: bool  # ends with a checksum (not with zeros, as `index.skipHash` asks)
-    written: int  # mtime of the file, seconds
-    written_ns: int
+    written_ns: int  # mtime of the file
     permissions: int | None  # None: there is no index file yet
 
+    recent: frozenset[bytes] | None = None
+    """Names of all entries that may be as new as the file; None: any may."""
+    size: int = 0
+    inode: int = 0
+
     @staticmethod
-    def read(path: str) -> "IndexFile":
+    def read(path: str, known: "IndexFile | None" = None) -> "IndexFile":
+        """`known` is returned if it still is what the file holds."""
         try:
             with open(path, "rb") as file:
-                data = file.read()
                 found = os.fstat(file.fileno())
+                if known is not None and known.is_file(found):
+                    return known
+                data = file.read()
         except FileNotFoundError:
             header = b"DIRC" + (2).to_bytes(4, "big") + bytes(4)
-            return IndexFile(
-                path, 2, header, [12], [], sealed=True, written=0, written_ns=0, permissions=None
-            )
+            return IndexFile(path, 2, header, [12], [], sealed=True, written_ns=0, permissions=None)
         try:
             return _parse(path, data, found)
         except (ValueError, IndexError) as error:
             raise RepositoryError(
                 "git's index is damaged", where=path, hint="move it away and run `git reset` to make it anew"
             ) from error
+
+    def is_file(self, found: os.stat_result) -> bool:
+        """Whether the file was not written since."""
+        return (self.written_ns, self.size, self.inode) == (found.st_mtime_ns, found.st_size, found.st_ino)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -144,17 +153,22 @@ class IndexFile:
                     gone.update(self._span(folder[:-1]))
         return gone
 
-    def edit(self, changes: Mapping[bytes, Wanted | None], unchanged: Callable[[bytes, Held], bool]) -> bytes:
-        """The content of the index file with these entries set (None: removed) and no other touched.
+    def edit(
+        self, changes: Mapping[bytes, Wanted | None], unchanged: Callable[[bytes, Held], bool]
+    ) -> tuple[bytes, "IndexFile"]:
+        """The content of the index file with these entries set (None: removed) and no other touched, and
+        how it will be read again (see `settled`).
 
         `unchanged` says of an entry as new as the index file itself whether its file still is what the
         entry says. Otherwise its stat data must not be believed once the index is newer (git: racy-git).
         """
         removed = self._removed(changes)
         data = bytearray(self.data)
+        recent = {name for name, wanted in changes.items() if wanted is not None}
         for position in self._racy(removed):
-            held = self._held(position)
-            if held is not None and not unchanged(self._name(position), held):
+            name, held = self._name(position), self._held(position)
+            recent.add(name)
+            if held is not None and not unchanged(name, held):
                 offset = self.offsets[position]
                 data[offset + 36 : offset + 40] = bytes(4)
         inserts: dict[int, list[bytes]] = {}
@@ -162,41 +176,69 @@ class IndexFile:
             wanted = changes[name]
             if wanted is not None:
                 inserts.setdefault(self._lower(name), []).append(_encode(name, wanted))
-        entries = self._splice(bytes(data), removed, inserts)
         count = len(self) - len(removed) + sum(map(len, inserts.values()))
         version = self.version
         if version == 2 and any(wanted and wanted.skip_worktree for wanted in changes.values()):
             version = 3
-        if version == 4:
-            entries = _pack(entries, count)
         header = b"DIRC" + version.to_bytes(4, "big") + count.to_bytes(4, "big")
+        entries, offsets = self._splice(bytes(data), removed, inserts)
         added = any(wanted is not None and not self._span(name) for name, wanted in changes.items())
-        moved = added or len(removed) != sum(map(len, inserts.values()))
-        content = header + entries + b"".join(self._kept_extensions(changes, moved=moved))
-        return content + (hashlib.sha1(content, usedforsecurity=False).digest() if self.sealed else bytes(20))
+        moved = added or count != len(self)
+        extensions = list(self._kept_extensions(changes, moved=moved))
+        tail = b"".join(sign + len(kept).to_bytes(4, "big") + kept for sign, kept in extensions)
+        content = header + (_pack(entries, count) if version == 4 else entries) + tail
+        content += hashlib.sha1(content, usedforsecurity=False).digest() if self.sealed else bytes(20)
+        after = replace(
+            self,
+            version=version,
+            data=header + entries,
+            offsets=offsets,
+            extensions=extensions,
+            recent=frozenset(recent),
+        )
+        return content, after
+
+    def settled(self, found: os.stat_result) -> "IndexFile":
+        """As `edit` left it, now that it is a file. A clock that went back makes all entries suspicious."""
+        recent = self.recent if found.st_mtime_ns >= self.written_ns else None
+        self.written_ns, self.size, self.inode = found.st_mtime_ns, found.st_size, found.st_ino
+        self.permissions, self.recent = found.st_mode & 0o777, recent
+        return self
 
     def _racy(self, removed: set[int]) -> Iterator[int]:
-        since = (self.written & 0xFFFFFFFF).to_bytes(4, "big")
-        data = self.data
-        for position, offset in enumerate(self.offsets[:-1]):
-            if (
-                data[offset + 8 : offset + 12] >= since
-                and data[offset + 36 : offset + 40] != b"\0\0\0\0"
-                and position not in removed
-            ):
+        """Entries as new as the index file, to the second, whose stat data is believed so far."""
+        since = (self.written_ns // 10**9 & 0xFFFFFFFF).to_bytes(4, "big")
+        data, offsets = self.data, self.offsets
+        positions: Iterable[int] = range(len(self))
+        if self.recent is not None:
+            positions = [position for name in self.recent for position in self._span(name)]
+        for position in positions:
+            offset = offsets[position]
+            new = data[offset + 8 : offset + 12] >= since and data[offset + 36 : offset + 40] != bytes(4)
+            if new and position not in removed:
                 yield position
 
-    def _splice(self, data: bytes, removed: set[int], inserts: Mapping[int, list[bytes]]) -> bytes:
+    def _splice(
+        self, data: bytes, removed: set[int], inserts: Mapping[int, list[bytes]]
+    ) -> tuple[bytes, list[int]]:
+        """The entries' bytes without the header, and where each begins behind one."""
         pieces: list[bytes] = []
-        done = 0
-        for position in sorted(removed | inserts.keys()):
-            pieces.append(data[self.offsets[done] : self.offsets[position]])
-            pieces += inserts.get(position, [])
-            done = position + 1 if position in removed else position
-        pieces.append(data[self.offsets[done] : self.offsets[-1]])
-        return b"".join(pieces)
+        offsets: list[int] = []
+        done, size = 0, 12
+        for position in sorted(removed | inserts.keys() | {len(self)}):
+            start = self.offsets[done]
+            shift = size - start
+            offsets += [offset + shift for offset in self.offsets[done:position]] if position > done else []
+            pieces.append(data[start : self.offsets[position]] if position > done else b"")
+            size += len(pieces[-1])
+            for piece in inserts.get(position, []):
+                offsets.append(size)
+                pieces.append(piece)
+                size += len(piece)
+            done = position + 1 if position in removed else max(done, position)
+        return b"".join(pieces), [*offsets, size]
 
-    def _kept_extensions(self, names: Iterable[bytes], *, moved: bool) -> Iterator[bytes]:
+    def _kept_extensions(self, names: Iterable[bytes], *, moved: bool) -> Iterator[tuple[bytes, bytes]]:
         """What git itself would keep; offset tables are dropped, as their numbers are wrong now."""
         for signature, content in self.extensions:
             kept: bytes | None = content
@@ -210,7 +252,7 @@ class IndexFile:
             elif signature != b"REUC":
                 kept = None
             if kept is not None:
-                yield signature + len(kept).to_bytes(4, "big") + kept
+                yield signature, kept
 
 
 def _folders(name: bytes) -> Iterator[bytes]:
@@ -240,9 +282,10 @@ def _parse(path: str, data: bytes, found: os.stat_result) -> IndexFile:
         offsets=offsets,
         extensions=list(_extensions(path, data, end)),
         sealed=any(data[-20:]),
-        written=found.st_mtime_ns // 10**9,
         written_ns=found.st_mtime_ns,
         permissions=found.st_mode & 0o777,
+        size=found.st_size,
+        inode=found.st_ino,
     )
 
 

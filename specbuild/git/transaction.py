@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import time
@@ -16,6 +17,8 @@ from specbuild.git import durable, faults
 from specbuild.git.files import Files, beside
 from specbuild.git.indexfile import IndexFile, Wanted
 from specbuild.git.repository import Repository
+
+_numbers = itertools.count(1)
 
 Action = Literal["write", "remove", "none"]
 
@@ -98,7 +101,7 @@ class IndexLock:
         self.path = os.path.join(git_dir, "index")
         self._lock = f"{self.path}.lock"
         self._state_dir = state_dir
-        self._token = os.path.join(state_dir, f"index.{os.getpid()}.token")
+        self._token = os.path.join(state_dir, f"index.{os.getpid()}-{next(_numbers)}.token")
         self._patience = patience
         self._held = False
 
@@ -151,8 +154,8 @@ class IndexLock:
         self._held = True
         return True
 
-    def write(self, content: bytes, permissions: int | None, *, sync: bool) -> None:
-        """The content that the index is to have."""
+    def write(self, content: bytes, permissions: int | None, *, sync: bool) -> os.stat_result:
+        """The content that the index is to have; returns stat data that it keeps when it is published."""
         fd = os.open(self._lock, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
         with open(fd, "wb") as file:
             file.write(content)
@@ -161,6 +164,7 @@ class IndexLock:
                 os.fchmod(fd, permissions)
             if sync:
                 os.fsync(fd)
+            return os.fstat(fd)
 
     def publish(self) -> None:
         os.rename(self._lock, self.path)
@@ -239,7 +243,8 @@ def finish_index(files: Files, lock: IndexLock, steps: tuple[Step, ...]) -> None
         stat = files.look(step.path) if now[step.path] == step.after else None
         changes[name] = Wanted(step.after, stat, bool(held and held.assume_valid), skip)
     if changes:
-        lock.write(index.edit(changes, unchanged=lambda _name, _held: False), index.permissions, sync=True)
+        content, _ = index.edit(changes, unchanged=lambda _name, _held: False)
+        lock.write(content, index.permissions, sync=True)
         faults.point("recover.index")
         lock.publish()
 

@@ -1,10 +1,12 @@
 """The committer against real git: index, working tree, filters, signatures, other people's locks."""
 
+import errno
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +19,7 @@ from specbuild.engine.ports import Moved, Record
 from specbuild.engine.task import Entry
 from specbuild.errors import RepositoryError
 from specbuild.git.committer import GitCommitter
+from specbuild.git.transaction import IndexLock, drop_own_locks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -530,9 +533,11 @@ def test_a_lock_on_the_branch_is_waited_for_and_then_an_error(box: Box) -> None:
 
 RACER = """
 import sys
+import tempfile
 from specbuild.engine.ports import Moved, Record
 from specbuild.engine.task import Entry
 from specbuild.git.committer import GitCommitter
+from specbuild.git.transaction import IndexLock, drop_own_locks
 from specbuild.git.repository import Repository
 
 repo = Repository.open(sys.argv[1])
@@ -632,4 +637,62 @@ def test_a_commit_costs_what_changes_not_what_is_there(box: Box) -> None:
         made.commit([Record("T001", {f"d7/new{number}": entry}, in_place=False)], onto=made.head())
         spent.append(time.perf_counter() - began)
     assert sorted(spent)[2] < 0.25, spent  # 0.014 on the machine where this was written; a status takes 0.1
+    assert box.status() == ""
+
+
+def test_a_working_tree_on_another_disk_than_git_is_written_to_all_the_same(box: Box, tmp_path: Path) -> None:
+    disk = Path("/dev/shm")
+    if not disk.is_dir() or disk.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("needs a second disk")
+    folder = Path(tempfile.mkdtemp(dir=disk))
+    try:
+        far = Box.__new__(Box)
+        far.folder = folder
+        far.git("init", "-q", "-b", "main", f"--separate-git-dir={tmp_path / 'far.git'}")
+        far.git("config", "core.worktree", str(folder))
+        far.commit(a="1")
+        record(far, in_place=False, a="2", d_new="1")
+        assert sorted(path.name for path in folder.rglob("*")) == [".git", "a", "d", "new"]
+        assert far.status() == ""
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_disk_without_hard_links_has_a_lock_of_ours_too(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refused)
+    box.commit(a="1")
+    record(box, in_place=False, a="2")
+    assert box.status() == ""
+    git, state = str(box.folder / ".git"), str(box.folder / ".git/specbuild")
+    lock = IndexLock(git, state, patience=0.1)
+    lock.__enter__()
+    with pytest.raises(RepositoryError, match="locked"):
+        record_with(committer(box, patience=0.1), box)
+    assert drop_own_locks(git, state)
+    assert not (box.folder / ".git/index.lock").exists()
+
+
+def record_with(made: GitCommitter, box: Box) -> None:
+    made.commit([Record("T001", {"b": box.blob("1")}, in_place=False)], onto=made.head())
+
+
+def test_a_submodule_is_a_link_to_its_commit_and_is_not_touched(box: Box, tmp_path: Path) -> None:
+    inner = Box(tmp_path / "inner")
+    one, two = inner.commit(x="1"), inner.commit(x="2")
+    box.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner.folder), "sub")
+    box.commit()
+    assert committer(box).add(["sub"])["sub"] == Entry(0o160000, two)
+    made = record(box, in_place=False, sub=Entry(0o160000, one), a="1")
+    assert made.left == []
+    assert box.git("-C", "sub", "rev-parse", "HEAD") == two
+    assert box.git("diff", "--name-only") == "sub"
+
+
+def test_a_user_may_give_up_syncing(box: Box) -> None:
+    box.commit(a="1")
+    box.git("config", "core.fsync", "none")
+    record(box, in_place=False, a="2")
     assert box.status() == ""
