@@ -1,8 +1,9 @@
 """Rolling back: which commits go, in which order, and which tasks go along."""
 
-from fakes import Project
+from fakes import PLAIN, FakeSandbox, Project, Repo
 
 from specbuild.engine.rollback import rollback
+from specbuild.engine.task import Entry, Task
 
 
 def taken(project: Project, id_: str) -> list[tuple[list[str], list[str]]]:
@@ -52,9 +53,10 @@ def test_tasks_of_one_commit_go_along_with_what_depends_on_them() -> None:
 
 def test_a_dependent_that_was_not_run_again_goes_all_the_same() -> None:
     project = Project("b: a", "c: b", files={"a": "1"})
-    same = lambda sandbox, task, repo: sandbox.files.update(
-        b=type(repo.disk["a"])(0o100644, repo.store(b"same"))
-    )  # noqa: E731
+
+    def same(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+        sandbox.files["b"] = Entry(PLAIN, repo.store(b"same"))
+
     project.executors.bodies["T1"] = same
     project.build()
     project.repo.type("a", "2")
