@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from specbuild.cli.parts import Here, Selection, all_option, filter_option, print_json, tasks_option
-from specbuild.engine.graph import Edge
+from specbuild.engine.edges import Edge
 
 
 @click.command("graph")
