@@ -76,26 +76,35 @@ class FailedAttempt(NamedTuple):
     message: str
     output: str  # the end of what it printed
     exit_code: int | None  # negative: the signal that killed it; None: nothing exited
+    usage: Mapping[str, Any] = {}  # what it cost, as its executor told
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """The executor is content. Whether the task is done is decided by its targets and `verify`.
 
-    `usage`: figures for reports, such as `{"cost_usd": 0.12, "tokens": 3400}`.
+    `usage`: figures for reports, such as `{"cost_usd": 0.12, "tokens": 3400}`; those of all attempts are
+    added up, and `cost_usd` and `tokens` count for the budgets of `[build]`. `doubt`: what speaks against a
+    success, such as an exit code that cannot be relied on; where the attempt changed nothing, it has failed
+    with these words.
     """
 
     message: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed. `permanent`: another one would fail alike, so none is made."""
+    """The attempt failed. `permanent`: another one would fail alike, so none is made.
+
+    `usage`: as of `Succeeded`; a failed attempt has its price, too.
+    """
 
     message: str
     permanent: bool = False
     exit_code: int | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Stopped(Exception):  # noqa: N818  (what happens to a job, not a mistake of it)

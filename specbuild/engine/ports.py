@@ -216,6 +216,7 @@ class Failure:
     output: str  # the end of what it printed
     exit_code: int | None = None  # negative: the signal that killed it
     permanent: bool = False
+    usage: Mapping[str, Any] = field(default_factory=dict)  # what it cost all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +251,7 @@ class Ran(NamedTuple):
 
     message: str = ""
     usage: Mapping[str, Any] = {}
+    doubt: str = ""  # why it failed, if it turns out to have changed nothing
 
 
 class Clock(Protocol):

@@ -110,7 +110,7 @@ class _Call:
             timeout=self._timeout,
             attempt=attempt.attempt,
             failures=tuple(
-                FailedAttempt(each.attempt, each.message, each.output, each.exit_code)
+                FailedAttempt(each.attempt, each.message, each.output, each.exit_code, each.usage)
                 for each in attempt.failures
             ),
             log=self._write,
@@ -129,9 +129,23 @@ class _Call:
     def _stop(self) -> bool:
         return self._over.is_set() or self._cancelled()
 
-    def _failure(self, message: str, *, exit_code: int | None = None, permanent: bool = False) -> Failure:
+    def _failure(
+        self,
+        message: str,
+        *,
+        exit_code: int | None = None,
+        permanent: bool = False,
+        usage: Mapping[str, Any] | None = None,
+    ) -> Failure:
         output = "".join(self._tail)[-_TAIL:]
-        return Failure(self._attempt.attempt, message, output, exit_code=exit_code, permanent=permanent)
+        return Failure(
+            self._attempt.attempt,
+            message,
+            output,
+            exit_code=exit_code,
+            permanent=permanent,
+            usage=usage or {},
+        )
 
     def finish(self, function: Callable[[Job], object], patience: float) -> Failure | Ran:
         answers: list[Failure | Ran] = []
@@ -167,9 +181,14 @@ class _Call:
         except BaseException as error:  # noqa: BLE001  (also sys.exit: a plugin must not take the run down)
             return self._raised(error)
         if isinstance(result, Succeeded):
-            return Ran(result.message, _plain_usage(result.usage))
+            return Ran(str(result.message), _plain_usage(result.usage), str(result.doubt))
         if isinstance(result, Failed):
-            return self._failure(result.message, exit_code=result.exit_code, permanent=result.permanent)
+            return self._failure(
+                str(result.message),
+                exit_code=result.exit_code,
+                permanent=bool(result.permanent),
+                usage=_plain_usage(result.usage),
+            )
         what = f"plugin {self._source} returned {result!r:.80}; run(job) must return Succeeded or Failed"
         return self._failure(what, permanent=True)
 
