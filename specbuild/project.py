@@ -1,5 +1,6 @@
 """Reads a snapshot into a project: task files, rules and recorded paths become tasks in a graph."""
 
+import posixpath
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -134,6 +135,7 @@ def load(
         restore_boxes=sheets.restore,
         groups=tuple(text for text in texts if text.group),
         warnings=tuple([*warnings, *graph.warnings]),
+        reports=frozenset(posixpath.normpath(report.path) for report in config.reports),
     )
     loaded = Loaded(project, config, decisions, parsed, sources)
     _refuse(loaded, snapshot)

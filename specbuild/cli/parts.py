@@ -116,6 +116,7 @@ class Here:
             self.history,
             task_files=loaded.project.task_files,
             environment=os.environ,
+            never=loaded.project.reports,
         )
 
     @cached_property
@@ -149,10 +150,12 @@ class Here:
         """Names the tree as it stands, task files aside; None: it is not clean."""
         from specbuild.engine.result import of_folder
 
-        if self.tree.dirty() - set(self.loaded.project.files) or self.repository.head is None:
+        project = self.loaded.project
+        aside = {*project.files, *project.reports}
+        if self.tree.dirty() - aside or self.repository.head is None:
             return None
         files = CommitSnapshot(self.repository, self.repository.head).below("")
-        return of_folder("", {p: e for p, e in files.items() if p not in self.loaded.project.files})
+        return of_folder("", {p: e for p, e in files.items() if p not in aside})
 
     @property
     def tasks(self) -> Sequence[Task]:

@@ -29,6 +29,7 @@ from specbuild.git.merge_driver import install as install_merge_driver
 from specbuild.git.recovery import recover
 from specbuild.git.workspace import GitWorkspaces
 from specbuild.plugins.running import PluginExecutors
+from specbuild.process import clean_environment
 from specbuild.project import Loaded
 from specbuild.reporting.github import GitHubReporter, on_github, step_summary
 from specbuild.reporting.narrator import Verbosity
@@ -56,6 +57,7 @@ class Options:
     verbosity: Verbosity = "normal"
     interactive: bool = True  # hooks never ask
     keep: bool = True  # whether `keep` tasks may run at all
+    only: frozenset[TaskName] | None = None  # None: whatever files and filter choose
 
 
 class SystemClock:
@@ -105,6 +107,7 @@ class Session:
                 GitCommitter(self.repository, self.repository.head_ref),
             )
             self._refuse_foreign_targets(loaded)
+            self._refuse_reports(loaded)
             self._register_merge_driver(loaded)
             before = set(here.tree.dirty())
             builder = Builder(
@@ -120,7 +123,7 @@ class Session:
                     gates=self._gates(loaded),
                 ),
                 settings=self._settings(loaded),
-                environment=os.environ,
+                environment=clean_environment(os.environ),
                 emit=self._emit,
             )
             self._open(loaded)
@@ -212,6 +215,10 @@ class Session:
     def _choice(self, project: Project, judge: Judge) -> Choice:
         here = self.here
         wanted = set(choose(here.loaded, judge, here.reported, here.filter, here.outcomes))
+        if self.options.only is not None:
+            wanted = {
+                position for position in wanted if project.graph.tasks[position].name in self.options.only
+            }
         wanted |= {here.find(reference) for reference in self.options.force} & set(
             range(len(project.graph.tasks))
         )
@@ -304,7 +311,6 @@ class Session:
         if not loaded.config.gates or self.options.skip_tests:
             return None
         from specbuild.gates import Gates
-        from specbuild.process import clean_environment
 
         gates = Gates(
             loaded.config.gates,
@@ -451,10 +457,25 @@ class Session:
             scope.append("--all")
         lines = render(summary, invocation=Invocation(tuple(scope), self._again()))
         self._reporter.show(lines[:1] if self.options.verbosity == "quiet" else lines)
+        self._write_reports()
         page = os.environ.get("GITHUB_STEP_SUMMARY")
         if on_github(os.environ) and page:
             with contextlib.suppress(OSError):  # a page that cannot be written is no failed build
                 step_summary(summary, page)
+
+    def _refuse_reports(self, loaded: Loaded) -> None:
+        if loaded.config.reports:
+            from specbuild.cli.documents import refuse_reports
+
+            refuse_reports(loaded)
+
+    def _write_reports(self) -> None:
+        """What `[[report]]` asks for; the run is over, so what goes wrong is only told."""
+        if self.here.loaded.config.reports:
+            from specbuild.cli.documents import write_reports
+
+            for problem in write_reports(self.here):
+                click.echo(f"specbuild: {clean(problem)}", err=True)
 
     @property
     def _is_whole(self) -> bool:

@@ -1,7 +1,7 @@
 """Which files a task's key looks at, and what stands there (SPEC section 5, "An input")."""
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from specbuild.engine.glob import is_glob
@@ -29,9 +29,15 @@ class Inputs(NamedTuple):
 class Looker:
     """Looks at inputs in one snapshot, each path once."""
 
-    def __init__(self, snapshot: Snapshot, task_files: Mapping[RepoPath, Emptied]) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        task_files: Mapping[RepoPath, Emptied],
+        never: Collection[RepoPath] = (),
+    ) -> None:
         self.snapshot = snapshot
         self._task_files = task_files
+        self._never = never  # paths that are no inputs, whatever names them
         self._seen: dict[RepoPath, tuple[Entry | None, str]] = {}
 
     def look(self, graph: Graph, position: int) -> Inputs:
@@ -44,7 +50,7 @@ class Looker:
                 paths[path] = None
         for path in (*task.reads, *task.inputs):
             for found in self._expand(path):
-                if not graph.writers.written(found):
+                if found not in self._never and not graph.writers.written(found):
                     paths[found] = plain[found] = None
         committed: list[tuple[RepoPath, str]] = []
         ignored: list[tuple[RepoPath, str]] = []

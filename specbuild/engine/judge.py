@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.edges import Edge
@@ -32,13 +32,15 @@ class Judge:
         *,
         task_files: Mapping[RepoPath, Emptied],
         environment: Mapping[str, str],
+        never: Collection[RepoPath] = (),
     ) -> None:
         self.graph = graph
         self.snapshot = snapshot
         self.history = history
         self._task_files = task_files
         self._environment = environment
-        self._looker = Looker(snapshot, task_files)
+        self._never = never  # documents about the work, which are no inputs (SPEC section 9, `report`)
+        self._looker = self._look_at(snapshot)
         self._owners = _Owners(graph)
         self._found: dict[int, list[Recorded]] = defaultdict(list)
         for recorded in history.checkpoints():
@@ -101,7 +103,10 @@ class Judge:
 
     def look(self, position: int, tree: Snapshot) -> Inputs:
         """What the task looks at in another tree."""
-        return Looker(tree, self._task_files).look(self.graph, position)
+        return self._look_at(tree).look(self.graph, position)
+
+    def _look_at(self, tree: Snapshot) -> Looker:
+        return Looker(tree, self._task_files, self._never)
 
     def local(self, position: int) -> str:
         """The second digest: declared environment values and ignored inputs; `-` where there are none."""
@@ -258,9 +263,7 @@ class Judge:
         if checkpoint.definition != task.text.definition:
             yield Reason("definition-changed", old=checkpoint.definition, new=task.text.definition)
         now = self.parts(position)
-        then = (
-            Looker(self.history.snapshot(base.commit), self._task_files).look(self.graph, position).committed
-        )
+        then = self.look(position, self.history.snapshot(base.commit)).committed
         yield from _input_changes(dict(then), dict(now.inputs))
         carried: list[tuple[str, str]] = []
         for edge in self.graph.content(position):

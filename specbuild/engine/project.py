@@ -21,6 +21,7 @@ class Project:
     restore_boxes: Callable[[RepoPath, bytes, bytes], bytes]  # path, before, after: after with before's boxes
     groups: tuple[TaskText, ...] = ()
     warnings: tuple[Warning_, ...] = ()
+    reports: frozenset[RepoPath] = frozenset()  # documents about the work, which are no inputs
 
 
 @dataclass(frozen=True, slots=True)
