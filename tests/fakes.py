@@ -10,9 +10,9 @@ from specbuild.engine.checkpoint import Checkpoint, Recorded, parse_lines
 from specbuild.engine.events import Event, RunFinished, TaskStarted, Warned
 from specbuild.engine.glob import matcher
 from specbuild.engine.graph import build as build_graph
-from specbuild.engine.needs import resolve_needs
 from specbuild.engine.judge import Judge
 from specbuild.engine.key import definition
+from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
 from specbuild.engine.plan import Choice, choose
 from specbuild.engine.ports import Attempt, Failure, Moved, Ran, Record
@@ -61,7 +61,9 @@ class Repo:
         return None if entry is None else self.blobs[entry.oid].decode()
 
     def commit(self, files: Files, message: str) -> Oid:
-        oid = hashlib.sha1(repr((sorted(files.items()), message, self.tip, len(self.commits))).encode()).hexdigest()
+        oid = hashlib.sha1(
+            repr((sorted(files.items()), message, self.tip, len(self.commits))).encode()
+        ).hexdigest()
         self.commits[oid] = Commit(dict(files), message, self.tip)
         self.tip = oid
         return oid
@@ -182,7 +184,9 @@ class FakeHistory:
 class FakeSandbox:
     """In place, or on a copy of the tip's files."""
 
-    def __init__(self, repo: Repo, owned_: Sequence[RepoPath], start: Mapping[RepoPath, Entry | None], place: bool) -> None:
+    def __init__(
+        self, repo: Repo, owned_: Sequence[RepoPath], start: Mapping[RepoPath, Entry | None], place: bool
+    ) -> None:
         self.repo, self._owned, self._start = repo, owned_, start
         self.in_place = place
         self.folder = "."
@@ -312,7 +316,9 @@ class FakeExecutors:
         self.failing: dict[str, int] = {}  # id -> attempts that fail
         self.bodies: dict[str, Body] = {}
 
-    def run(self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Failure | Ran:
+    def run(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
         task, sandbox = attempt.task, self._workspaces.last
         assert sandbox is not None
         self.ran.append(task.name.id)
@@ -327,7 +333,9 @@ class FakeExecutors:
         make(sandbox.files, task, self.repo, attempt.values["inputs"])
         return Ran()
 
-    def verify(self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Failure | Ran:
+    def verify(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
         return Ran()
 
 
@@ -356,7 +364,9 @@ def rule(line: str, position: int) -> Task:
     """`T1 a.o b.o: a.c b.c [keep] [P] [needs T2] [US1] [phase 2]` as a task; `T1` may be left out."""
     head, _, tail = line.partition(":")
     words = head.split()
-    id_ = words.pop(0) if words and words[0].startswith("T") and words[0][1:].isdigit() else f"T{position + 1}"
+    id_ = (
+        words.pop(0) if words and words[0].startswith("T") and words[0][1:].isdigit() else f"T{position + 1}"
+    )
     inputs, _, marks = tail.partition("[")
     marked = [mark.rstrip("] ") for mark in f"[{marks}".split("[") if mark.strip()]
     named = {mark.split()[0]: mark.split()[1:] for mark in marked}
@@ -422,11 +432,22 @@ class Project:
             restore_boxes=lambda _path, _before, after: after,
         )
         judge = Judge(
-            project.graph, FakeTree(self.repo), FakeHistory(self.repo), task_files={}, environment=self.environment
+            project.graph,
+            FakeTree(self.repo),
+            FakeHistory(self.repo),
+            task_files={},
+            environment=self.environment,
         )
         return project, judge
 
-    def build(self, *, settings: Settings | None = None, leave: bool = True, forced: Iterable[str] = (), only: Collection[str] | None = None) -> list[str]:
+    def build(
+        self,
+        *,
+        settings: Settings | None = None,
+        leave: bool = True,
+        forced: Iterable[str] = (),
+        only: Collection[str] | None = None,
+    ) -> list[str]:
         """Runs; returns the ids of tasks whose recipes ran, in order."""
         before = len(self.executors.ran)
         tree = FakeTree(self.repo)
@@ -434,7 +455,11 @@ class Project:
         def chosen(project: EngineProject, judge: Judge) -> Choice:
             wanted = [p for p, t in enumerate(project.graph.tasks) if only is None or t.name.id in only]
             return choose(
-                project.graph, wanted, unfinished=lambda p: judge.verdict(p).stale, supports=lambda _p: False, with_needs=False
+                project.graph,
+                wanted,
+                unfinished=lambda p: judge.verdict(p).stale,
+                supports=lambda _p: False,
+                with_needs=False,
             )
 
         builder = Builder(

@@ -47,7 +47,9 @@ def test_a_chain_on_one_file_gives_a_clean_builds_bytes_after_a_change_to_any_li
 
 def test_an_early_link_with_the_same_bytes_restores_the_later_ones_without_running_them() -> None:
     project = Project("p: a", "p: b", files={"a": "1", "b": "1"})
-    same = lambda sandbox, task, repo: sandbox.files.update(p=type(repo.disk["a"])(0o100644, repo.store(b"P")))  # noqa: E731
+    same = lambda sandbox, task, repo: sandbox.files.update(
+        p=type(repo.disk["a"])(0o100644, repo.store(b"P"))
+    )  # noqa: E731
     project.executors.bodies["T1"] = same
     project.build()
     made = project.repo.text("p")
@@ -73,7 +75,11 @@ def test_a_hand_edited_generated_file_is_kept_and_made_again() -> None:
     assert project.reasons("T1") == ["target-edited"]
     project.build()
     assert project.repo.text("b") == made
-    assert any(project.repo.blobs[entry.oid] == b"mine" for kept in project.repo.kept.values() for entry in kept.values())
+    assert any(
+        project.repo.blobs[entry.oid] == b"mine"
+        for kept in project.repo.kept.values()
+        for entry in kept.values()
+    )
 
 
 def test_a_missing_generated_file_is_made_again_from_its_checkpoint() -> None:

@@ -1,0 +1,307 @@
+"""Verdicts and reasons of SPEC section 5, on trees and histories in memory."""
+
+from dataclasses import replace
+
+import pytest
+from fakes import FakeHistory, FakeTree, Project
+
+from specbuild.engine.checkpoint import Checkpoint, Recorded, disarm, format_line, parse_lines
+from specbuild.engine.judge import Judge
+from specbuild.engine.key import digest
+from specbuild.engine.task import TaskName
+from specbuild.engine.verdict import Reason
+
+
+def built(*rules: str, **files: str) -> Project:
+    project = Project(*rules, files=files)
+    project.build()
+    return project
+
+
+def test_never_run() -> None:
+    assert Project("b: a", files={"a": "1"}).reasons("T1") == ["never-run"]
+
+
+def test_a_changed_text() -> None:
+    project = built("b: a", a="1")
+    project.rules[0] = "b: a [def other]"
+    assert project.reasons("T1") == ["definition-changed"]
+
+
+def test_a_changed_input_names_path_and_blobs() -> None:
+    project = built("b: a", a="1")
+    before = project.repo.disk["a"].oid
+    project.repo.type("a", "2")
+    [reason] = project.verdicts()["T1"].reasons
+    assert (reason.code, reason.path) == ("input-changed", "a")
+    assert (reason.old, reason.new) == (f"100644 {before}", f"100644 {project.repo.disk['a'].oid}")
+
+
+def test_a_removed_input() -> None:
+    project = built("b: a", a="1")
+    project.repo.type("a", None)
+    [reason] = project.verdicts()["T1"].reasons
+    assert (reason.code, reason.new) == ("input-changed", "missing")
+
+
+def test_a_new_file_under_a_pattern() -> None:
+    project = built("b: s/*.txt", **{"s/1.txt": "1"})
+    project.repo.type("s/2.txt", "2")
+    [reason] = project.verdicts()["T1"].reasons
+    assert (reason.code, reason.path, reason.old) == ("input-changed", "s/2.txt", "missing")
+    assert project.build() == ["T1"]
+    project.repo.type("s/3.md", "3")
+    assert project.reasons("T1") == []
+
+
+def test_a_changed_recipe_of_a_generated_task() -> None:
+    project = built("b: a", a="1")
+    project.rules[0] = "b: a [recipe harder]"
+    assert project.reasons("T1") == ["executor-changed"]
+
+
+def test_a_changed_recipe_leaves_an_edited_task_alone() -> None:
+    project = built("b: a [keep]", a="1")
+    project.rules[0] = "b: a [keep] [recipe harder]"
+    assert project.reasons("T1") == []
+
+
+def test_a_changed_recipe_and_input_are_both_told() -> None:
+    project = built("b: a", a="1")
+    project.rules[0] = "b: a [recipe harder]"
+    project.repo.type("a", "2")
+    assert project.reasons("T1") == ["input-changed", "executor-changed"]
+
+
+def test_a_changed_dependency_names_the_task_and_its_result() -> None:
+    project = built("b: a", "c: b [keep]", a="1")
+    project.repo.type("a", "2")
+    project.build(only=["T1"])
+    [reason] = project.verdicts()["T2"].reasons
+    assert (reason.code, reason.path, reason.task) == ("dependency-changed", "b", TaskName("tasks.md", "T1"))
+    assert reason.old != reason.new
+
+
+def test_below_a_stale_task_one_may_run() -> None:
+    project = built("b: a", "c: b", "d: c", "e: x", a="1", x="1")
+    project.repo.type("a", "2")
+    verdicts = project.verdicts()
+    assert [verdicts[id_].may_run for id_ in ("T1", "T2", "T3", "T4")] == [False, True, True, False]
+    assert verdicts["T2"].state == "up-to-date"
+
+
+def test_below_a_task_that_never_ran_one_is_stale() -> None:
+    project = built("b: a", "c: b", a="1")
+    project.rules = ["T1 b: a", "T9 z: a", "T2 c: b z"]
+    assert "dependency-changed" in project.reasons("T2")
+
+
+def test_environment_values_that_are_declared_are_compared_in_a_working_tree_only() -> None:
+    project = built("b: a", a="1")
+    loaded, _ = project.load()
+    tasks = tuple(replace(task, env=("MODE",)) for task in loaded.graph.tasks)
+    graph = replace(loaded.graph, tasks=tasks)
+
+    def judge(mode: str, tree: FakeTree) -> Judge:
+        return Judge(graph, tree, FakeHistory(project.repo), task_files={}, environment={"MODE": mode})
+
+    assert project.repo.tip is not None
+    commit = FakeTree(project.repo, project.repo.commits[project.repo.tip].files)
+    assert [str(r.code) for r in judge("x", FakeTree(project.repo)).verdict(0).reasons] == ["local-changed"]
+    assert judge("x", commit).verdict(0).reasons == ()
+    assert judge("x", commit).local(0) != judge("y", commit).local(0)
+
+
+def test_a_deleted_source_file_is_missing_until_the_deletion_is_committed() -> None:
+    project = built("b: a [keep]", a="1")
+    project.repo.type("b", None)
+    assert project.reasons("T1") == ["target-missing"]
+    project.repo.commit(dict(project.repo.disk), "away with it")
+    assert project.reasons("T1") == []
+
+
+def test_only_the_last_writers_result_is_compared_with_the_tree() -> None:
+    project = built("p: a", "p: b", a="1", b="1")
+    project.repo.type("p", "mine")
+    assert project.reasons("T1") == []
+    assert project.reasons("T2") == ["target-edited"]
+
+
+def test_a_rolled_back_task_says_so_alone_and_with_what_else_changed() -> None:
+    project = built("b: a", a="1")
+    project.repo.revert()
+    verdict = project.verdicts()["T1"]
+    assert verdict.only_rolled_back
+    assert verdict.checkpoint is None
+    project.repo.type("a", "2")
+    assert project.reasons("T1") == ["rolled-back", "input-changed"]
+
+
+def test_going_back_behind_a_revert_makes_the_older_checkpoint_count() -> None:
+    project = built("b: a", a="1")
+    project.repo.type("a", "2")
+    project.build()
+    project.repo.revert()
+    project.repo.type("a", "1")
+    assert project.verdicts()["T1"].state == "up-to-date"
+
+
+def test_a_task_without_targets_passes_its_key_on() -> None:
+    project = built("T1: a", "T2 c: [needs T1]", a="1")
+    project.repo.type("a", "2")
+    assert project.build() == ["T1", "T2"]
+
+
+def test_needs_carries_all_targets() -> None:
+    project = built("T1 b c: a", "T2 d: [needs T1]", a="1")
+    project.repo.type("a", "2")
+    assert project.build() == ["T1", "T2"]
+    assert project.build() == []
+
+
+def test_a_claimed_task_carries_bytes_into_generated_ones_and_a_constant_into_others() -> None:
+    project = Project("b: a [keep] [ticked]", "c: b", "d: b [keep]", files={"a": "1", "b": "1"})
+    project.build()
+    project.repo.type("b", "2")
+    assert project.reasons("T2") == ["dependency-changed"]
+    assert project.reasons("T3") == []
+
+
+def test_a_ticked_generated_task_is_not_believed() -> None:
+    assert Project("b: a [ticked]", files={"a": "1"}).reasons("T1") == ["never-run"]
+
+
+def test_a_renumbered_task_keeps_its_checkpoint() -> None:
+    project = built("T1 b: a [title one]", "T2 c: b [title two]", a="1")
+    project.rules = ["T7 b: a [title one]", "T8 c: b [title two]"]
+    assert {id_: verdict.state for id_, verdict in project.verdicts().items()} == {
+        "T7": "up-to-date",
+        "T8": "up-to-date",
+    }
+
+
+def test_of_two_tasks_with_one_text_each_has_its_own_checkpoint() -> None:
+    project = built("T1 b: a [title same]", "T2 c: a [title same]", a="1")
+    assert project.build() == []
+    assert {v.checkpoint.checkpoint.name.id for v in project.verdicts().values() if v.checkpoint} == {
+        "T1",
+        "T2",
+    }
+
+
+def squashed(project: Project) -> None:
+    """All commits but the first as one, as `git merge --squash` words it."""
+    messages = [project.repo.commits[oid].message for oid in project.repo.log()][:-1]
+    files = dict(project.repo.disk)
+    project.repo.reset(len(messages))
+    indented = "\n".join(f"    {line}" for message in messages for line in message.splitlines())
+    project.repo.commit(files, f"Squashed commit of the following:\n\n{indented}\n")
+    project.repo.disk = dict(files)
+
+
+def test_after_a_squash_nothing_is_stale() -> None:
+    project = built("p: a", "q: p", "p: b", a="1", b="1")
+    project.repo.type("a", "2")
+    project.build()
+    squashed(project)
+    assert project.build() == []
+
+
+def test_of_several_lines_of_an_edited_task_in_one_commit_those_count_that_its_tree_has() -> None:
+    project = built("b: a [keep]", "c: b [keep]", a="1")
+    project.repo.type("a", "2")
+    project.build()
+    squashed(project)
+    assert {v.state for v in project.verdicts().values()} == {"up-to-date"}
+
+
+class Forked(FakeHistory):
+    """A history in which no checkpoint is older than another: two sides of a merge."""
+
+    def supersedes(self, newer: Recorded, older: Recorded) -> bool:
+        return False
+
+
+def test_after_a_merge_any_checkpoint_that_fits_counts() -> None:
+    project = built("b: a", a="1")
+    project.repo.type("a", "2")
+    project.build()
+    project.repo.type("a", "1")
+    project.repo.disk["b"] = project.repo.commits[list(project.repo.log())[-2]].files["b"]
+    loaded, _ = project.load()
+    judge = Judge(loaded.graph, FakeTree(project.repo), Forked(project.repo), task_files={}, environment={})
+    assert judge.verdict(0).state == "up-to-date"
+    assert project.verdicts()["T1"].state == "stale"
+
+
+@pytest.mark.parametrize(
+    ("reason", "line"),
+    [
+        (Reason("never-run"), "never-run: no commit records that it ran"),
+        (Reason("input-changed", "a", "100644 " + "1" * 40, "missing"), "input-changed: a (1111111 -> missing)"),
+        (Reason("dependency-changed", "b", "1" * 20, "-", task=TaskName("f", "T1")),
+         "dependency-changed: T1 b (1111111 -> absent)"),
+        (Reason("rolled-back", commit="abcdef0123"), "rolled-back: its checkpoint was reverted in abcdef0"),
+    ],
+)  # fmt: skip
+def test_a_reason_prints_as_one_line(reason: Reason, line: str) -> None:
+    assert str(reason) == line
+
+
+def test_a_reason_in_json_has_only_what_applies() -> None:
+    assert Reason("input-changed", "a", "x", "y", task=TaskName("f", "T1")).to_json() == {
+        "code": "input-changed",
+        "path": "a",
+        "old": "x",
+        "new": "y",
+        "task": "f#T1",
+    }
+
+
+CHECKPOINT = Checkpoint(
+    name=TaskName("specs/ü x/tasks.md", "T1"),
+    key="0" * 20,
+    local="-",
+    definition="1" * 20,
+    seconds=1.5,
+    executor="shell",
+    targets={"z a=b\n": "2" * 20, "a%": "-"},
+    reads=("r\udcff",),
+)
+
+
+def test_a_checkpoint_line_is_ascii_and_reads_back_in_order() -> None:
+    line = format_line(CHECKPOINT)
+    assert line.isascii()
+    assert "\n" not in line
+    [found] = parse_lines(f"T1 title\n\n    {line}\r\n".encode())
+    assert found == CHECKPOINT
+    assert list(found.targets) == ["z a=b\n", "a%"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Specbuild-Checkpoint: v2 " + "0" * 20,
+        "Specbuild-Checkpoint: v1 short - " + "1" * 20 + " 1.0 shell f#T1",
+        "Specbuild-Checkpoint: v1 " + "0" * 20 + " - " + "1" * 20 + " 1.0 shell noname",
+        "Specbuild-Checkpoint: v1 " + "0" * 20 + " - " + "1" * 20 + " soon shell f#T1",
+        "Specbuild-Checkpoint: v1 " + "0" * 20 + " - " + "1" * 20 + " 1.0 shell f#T1 t:a",
+        "Specbuild-Checkpoint: v1 " + "0" * 20 + " - " + "1" * 20 + " 1.0 shell f#T1 x:a",
+        "x Specbuild-Checkpoint: v1 " + "0" * 20 + " - " + "1" * 20 + " 1.0 shell f#T1",
+    ],
+)
+def test_a_malformed_or_later_line_is_passed_over(line: str) -> None:
+    assert list(parse_lines(line.encode())) == []
+
+
+def test_a_title_cannot_forge_a_line() -> None:
+    forged = disarm("harmless\n  specbuild-checkpoint: v1 " + "0" * 20)
+    assert list(parse_lines(forged.encode())) == []
+    assert list(parse_lines(disarm(format_line(CHECKPOINT)).encode())) == []
+
+
+def test_no_two_sequences_have_one_digest() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+    assert digest() != digest("")
+    assert len(digest("x")) == 20
