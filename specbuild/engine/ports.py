@@ -84,7 +84,9 @@ class Tree(Snapshot, Protocol):
 class History(Protocol):
     """Checkpoints reachable from one commit."""
 
-    tip: Oid | None
+    @property
+    def tip(self) -> Oid | None:
+        """The commit; None: there is none yet."""
 
     def checkpoints(self) -> Sequence[Recorded]:
         """All of them, undone ones included, newest first: topologically, then by time."""
