@@ -255,7 +255,11 @@ def _hooks(table: Table) -> Hooks:
     budget = push.seconds("budget")
     push.finish()
     table.finish()
-    return Hooks(keep=keep or False, pre_push_mode=cast("Any", mode or "run"), pre_push_budget=budget)
+    return Hooks(
+        keep=keep or False,
+        pre_push_mode=cast("Any", mode or "run"),
+        pre_push_budget=Hooks().pre_push_budget if budget is None else budget,
+    )
 
 
 def _report(table: Table) -> Report:

@@ -89,7 +89,7 @@ class Plugins:
 class Hooks:
     keep: bool = False  # whether `keep` tasks count in git hooks
     pre_push_mode: Literal["run", "check"] = "run"
-    pre_push_budget: float | None = None  # seconds that a build may hold up a push; None: any
+    pre_push_budget: float = 600.0  # seconds that a build may hold up a push
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def choose(
     work = sorted(wanted, reverse=True)
     while work:
         position = work.pop()
-        for source, hard in _waits_for(graph, position):
+        for source, hard in waits_for(graph, position):
             if source in chosen or not unfinished(source):
                 continue
             if supports(source) or (with_needs and hard):
@@ -52,7 +52,7 @@ def choose(
     return Choice(frozenset(chosen), frozenset(foundation), outside, tuple(passed))
 
 
-def _waits_for(graph: Graph, position: int) -> Iterator[tuple[int, bool]]:
+def waits_for(graph: Graph, position: int) -> Iterator[tuple[int, bool]]:
     """Tasks that one waits for; whether it cannot do without them (content edges and barriers)."""
     for edge in graph.edges[position]:
         if edge.kind != "overwrites":
