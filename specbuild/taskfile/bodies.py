@@ -48,6 +48,7 @@ _CODES: Final = re.compile(
     r"(?<![A-Za-z0-9-])(?:N?FR|SC|REQ|NF|UR|BR)-?\d+(?:[.-]\d+)*(?:[a-z](?![A-Za-z]))?(?![A-Za-z0-9])"
 )
 _IN_LIST: Final = re.compile(r"(?:[A-Z]{1,6}-)?\d+(?:\.\d+)*[a-z]?(?![\w])")
+_WORDS: Final = re.compile(r"(?:\{[^{}]{0,300}\}|[^\s,;])+")
 _PATH_WORD: Final = re.compile(r"[^\s*?`,;]+\Z")
 _RULE: Final = re.compile(r"\s*(?:-{3,}|\*{3,}|_{3,})\s*\Z")
 LANGUAGES: Final = ("sh", "bash", "python")
@@ -125,7 +126,7 @@ class _Reader:
     def _file(self, value: str, number: int) -> None:
         """`File: src/a.ts (new), src/b.ts` declares targets, where it names files at all."""
         bare = re.sub(r"\s[(（][^()（）]*[)）]", "", value.replace("、", ",").replace("，", ","))
-        for word in re.split(r"[,;\s]+(?![^{]*\})", bare.replace("`", " ")):
+        for word in _WORDS.findall(bare.replace("`", " ")):
             core = re.sub(r"(?::\d[\d,-]*|#L\d.*)\Z", "", word.strip("\"'").rstrip("."))
             if core and _PATH_WORD.match(core) and _is_file(core):
                 self.files.append(core)

@@ -46,7 +46,7 @@ FILES: Final = frozenset(
 
 PRODUCTS: Final = frozenset(
     """
-    Alpine.js Auth.js Babylon.js Backbone.js Bun.js Chart.js Crates.rs D3.js Day.js Deno.js
+    Alpine.js Auth.js Babylon.js Backbone.js Bun.js Chart.js Commander.js Crates.rs D3.js Day.js Deno.js
     Discord.js Electron.js Ember.js Embla.js Express.js Fabric.js Grapes.js Handlebars.js
     Highlight.js Hono.js Inertia.js Koa.js Konva.js Ky.js Leaflet.js Lucia.js Mapbox.js Matter.js
     Mocha.js Moment.js Nest.js NestJS.js Next.js NextAuth.js Node.js Nuxt.js Passport.js Phaser.js

@@ -23,7 +23,7 @@ _PLACE: Final = frozenset(
 )
 _PHRASES: Final = frozenset((("based", "on"), ("based", "upon"), ("according", "to")))
 _BREAK: Final = re.compile(
-    r"[;:(（；：。！？]|[.!?]\s|\s[–—-]\s|[→⇒]|->|=>|,\sand\s|\sthen\s|\sso\s(?:that\s)?"
+    r"[;:(（；：。！？，]|[.!?]\s|\s[–—-]\s|[→⇒]|->|=>|,\sand\s|\sthen\s|\sso\s(?:that\s)?"
 )
 _TOGETHER: Final = re.compile(
     r"[\s`*\"')\]]*(?:,|、|，|;|&|\+|/|(?:,\s?)?(?:and|or|und|y|et|e|plus)(?=[\s`])|和|与|及|或|と|및|や)?[\s`*\"'(\[]*\Z",
@@ -62,7 +62,7 @@ _DELETE_AFTER: Final = re.compile(
     r"[`\"'」』\s]*(?:ファイル)?(?:を)?(?:削除|除去|撤去)|[`\"'\s]*(?:파일)?\s?(?:를|을)?\s?(?:삭제|제거)"
 )
 _WRITE_AFTER: Final = re.compile(
-    r"[`\"'」』\s]*(?:ファイル)?を?(?:作成|更新|編集|追記|修正|生成)|[`\"'\s]*(?:파일)?\s?(?:를|을)?\s?(?:작성|생성|수정|업데이트|갱신)"
+    r"[`\"'」』\s]*(?:ファイル)?(?:[をの]\s?)?(?:作成|更新|編集|追記|修正|生成)|[`\"'」』\s]*に[^`、。]{0,40}(?:追加|追記|記載)|[`\"'\s]*(?:파일)?\s?(?:를|을)?\s?(?:작성|생성|수정|업데이트|갱신)"
 )
 _NEAR: Final = 6  # words from a preposition to its path
 _REACH: Final = 400  # characters that a clause is looked back for

@@ -81,9 +81,9 @@ def read_head(text: str, *, heading: bool = False) -> Head:
 def _read_id(head: Head, text: str, place: int, *, heading: bool) -> int:
     """Where the text goes on behind an id, or `place` if there is none."""
     start = place
-    decorated = DECORATION.match(text, place)
-    if decorated:
-        start = decorated.end()
+    if not text[place : place + 1].isalnum():
+        decorated = DECORATION.match(text, place)
+        start = decorated.end() if decorated else place
     found = _STRONG.match(text, start) or _TASK_WORD.match(text, start)
     if found is None and not heading:
         found = _NUMBERED.match(text, start)

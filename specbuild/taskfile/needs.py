@@ -1,6 +1,7 @@
 """Ids of other tasks in a task's text: dependency clauses, ranges and mere mentions."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -36,6 +37,7 @@ _HINT: Final = re.compile(
     r"\b(?:which\s|that\s)?(?:depend|deps|dépend|abhängig|hängt|block|after|nach|después|depois|après)|依赖|依賴|依存|前置|의존",
     re.IGNORECASE,
 )
+_AHEAD: Final = len("which ") + 1
 _STEMS: Final = ("depend", "deps", "block", "after", "depois", "nach ")
 _ALL_STEMS: Final = (*_STEMS, "dépend", "hängt", "abhäng", "despu", "après", "依", "前置", "의존")
 _TOKENS: Final = re.compile(rf"(?P<first>{_TOKEN}){_END}(?:{_DASH}{_ITEM}(?P<last>{_TOKEN}))?", re.IGNORECASE)
@@ -49,9 +51,6 @@ _AGAINST: Final = re.compile(
 _SURE: Final = re.compile(rf"{_STRONG}|\btasks?\b", re.IGNORECASE)
 _DIGITS: Final = re.compile(r"\d+")
 _PARTS: Final = re.compile(r"([A-Za-z_-]*)(\d+(?:\.\d+)*)([A-Za-z]?)(?:@(\d+))?\Z")
-_AT_OPENING: Final = re.compile(r"([(（\[])\s?[;,]\s?")
-_EMPTY: Final = re.compile(r"[(（\[]\s?[)）\]]")
-_BEFORE_MARK: Final = re.compile(r"\s([)）\],.;:])")
 NOTHING: Final = frozenset(
     (
         "",
@@ -134,52 +133,67 @@ def _key(id_: str) -> _Key | None:
 def cut_clauses(description: str) -> Clauses:
     """Takes `(depends on T001, T002)` and the like out of a description."""
     folded = description.lower()
-    stems = _STEMS if folded.isascii() else _ALL_STEMS
-    if not any(stem in folded for stem in stems):
+    first = len(folded)
+    for stem in _STEMS if folded.isascii() else _ALL_STEMS:
+        place = folded.find(stem, 0, first)
+        first = place if place >= 0 else first
+    if first == len(folded):
         return Clauses(description, ())
     ids: list[str] = []
-    parts: list[str] = []
+    parts: list[str] = []  # of what is left, in order
     done = 0
-    for hint in _HINT.finditer(description):
+    for hint in _HINT.finditer(description, max(0, first - _AHEAD) if folded.isascii() else 0):
         start = hint.start()
-        if start < done:
-            continue
-        match = CLAUSE.match(description, _opening(description, start, done)) or CLAUSE.match(
-            description, start
-        )
-        if match is None:
-            match = _NOTHING.match(description, _opening(description, start, done))
-        elif match["key"].lower() == "after" and not _SURE.search(match[0]):
-            continue  # `after 1.2` may be a version or a time
+        match = _clause(description, start, done) if start >= done else None
         if match is None:
             continue
-        parts.append(description[done : match.start()])
+        _append(parts, description[done : match.start()])
+        done = match.end()
         if match.re is CLAUSE:
             ids.extend(tokens(match["ids"]))
-            if not (match["open"] and match["close"]):
-                parts += [match["open"] or "", " ", match["close"] or ""]
-        parts.append(" ")
-        done = match.end()
+            done = _cut(parts, description, match)
     if not done:
         return Clauses(description, ())
-    parts.append(description[done:])
-    return Clauses(_tidy("".join(parts)), tuple(ids))
+    _append(parts, description[done:])
+    return Clauses("".join(parts).strip(" ,;–—"), tuple(ids))
 
 
-def _opening(text: str, start: int, floor: int) -> int:
-    """Where a bracket right before `start` stands, else `start`."""
+def _clause(text: str, start: int, floor: int) -> re.Match[str] | None:
+    """The dependency clause whose keyword stands at `start`, with the bracket before it."""
     place = start - 1
     if place >= floor and text[place] == " ":
         place -= 1
-    return place if place >= floor and text[place] in "(（[" else start
+    bracket = place if place >= floor and text[place] in "(（[" else start
+    match = CLAUSE.match(text, bracket) or (CLAUSE.match(text, start) if bracket != start else None)
+    if match is None:
+        return _NOTHING.match(text, bracket)
+    if match["key"].lower() == "after" and not _SURE.search(match[0]):
+        return None  # `after 1.2` may be a version or a time
+    return match
 
 
-def _tidy(text: str) -> str:
-    """What is left around a clause that was cut out, without empty brackets and stray commas."""
-    text = " ".join(text.split())
-    text = _AT_OPENING.sub(r"\1", text)
-    text = _EMPTY.sub(" ", text)
-    return " ".join(_BEFORE_MARK.sub(r"\1", text).split()).strip(" ,;–—")
+def _cut(parts: list[str], text: str, match: re.Match[str]) -> int:
+    """Leaves what a clause shared a bracket with; where the text goes on behind the clause."""
+    opened, closed, done = match["open"], match["close"], match.end()
+    if opened and not closed:  # `(depends on T001; see T002)` keeps its bracket
+        while done < len(text) and text[done] in " ,;":
+            done += 1
+        _append(parts, opened)
+    elif closed and not opened:
+        if parts:
+            parts[-1] = parts[-1].rstrip(" ,;")
+        _append(parts, closed)
+    return done
+
+
+def _append(parts: list[str], piece: str) -> None:
+    """Adds a piece of a text that something was cut out of, with a space where one belongs."""
+    piece = piece.strip()
+    if not piece:
+        return
+    if parts and parts[-1][-1:] not in ("(", "（", "[", "") and piece[0] not in ",.;:)）]，。；":
+        parts.append(" ")
+    parts.append(piece)
 
 
 def tokens(text: str) -> Iterator[str]:
@@ -209,8 +223,10 @@ def mentions(text: str, known: Known, *, own: str, line: int) -> Iterator[Need]:
     if not found:
         return
     against = [match.span() for match in _AGAINST.finditer(text)]
+    starts = [start for start, _ in against]
     for match in found:
-        if any(start <= match.start() < end for start, end in against):
+        before = bisect_right(starts, match.start()) - 1
+        if before >= 0 and match.start() < against[before][1]:
             continue
         first, last = match["first"], match["last"]
         for id_ in known.between(first, last) if last else (first,):

@@ -2,11 +2,10 @@
 
 import posixpath
 import re
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
 
-from specbuild.engine.ports import Snapshot
-from specbuild.engine.task import Mention, RepoPath, TaskText, Warning_
+from specbuild.engine.task import Entry, Mention, RepoPath, TaskText, Warning_
 from specbuild.taskfile.grammar import is_spec_name
 from specbuild.taskfile.prose import expand
 
@@ -32,13 +31,21 @@ class _Match(NamedTuple):
     exists: bool
 
 
-def resolve(task: TaskText, snapshot: Snapshot, *, root: RepoPath = "") -> Resolved:
+class Places(Protocol):
+    """Where paths are looked for: the tracked side of a Snapshot."""
+
+    def tracked(self, path: RepoPath) -> Entry | None: ...
+    def tracked_below(self, folder: RepoPath) -> bool: ...
+    def named(self, last: str) -> Sequence[RepoPath]: ...
+
+
+def resolve(task: TaskText, snapshot: Places, *, root: RepoPath = "") -> Resolved:
     """What the paths in a task's description mean in the commit that `snapshot` stands on."""
     return _Resolver(task, snapshot, _folder(root)).resolve()
 
 
 class _Resolver:
-    def __init__(self, task: TaskText, snapshot: Snapshot, root: RepoPath) -> None:
+    def __init__(self, task: TaskText, snapshot: Places, root: RepoPath) -> None:
         self.task = task
         self.snapshot = snapshot
         self.root = root

@@ -6,8 +6,9 @@ from typing import Final, Literal, NamedTuple
 
 from specbuild.taskfile.endings import ENDINGS, FILES, PRODUCTS, ROOTS, WITH_FOLDER
 
+_DOTTED: Final = frozenset(("json", "jsonc", "yaml", "yml", "toml", "md", "ini", "cfg", "conf"))
 _CALLS: Final = re.compile(
-    r"(?:res|resp|response|request|req|data|body|r|c|ctx|app|self|this|Response|JSON|\w*[a-z]\w*\(\))\.\w+\Z"
+    r"(?:(?:res|resp|response|request|req|r|c|ctx|self|this|Response|JSON)\.(?:json|html|text)|\w*[a-z]\w*\(\)\.\w+)\Z"
 )
 
 _LATIN: Final = "A-Za-z0-9_À-ɏ"
@@ -20,7 +21,6 @@ _RUN: Final = (
 _CANDIDATES: Final = re.compile(f"{_TICKED}|{_LINK}|{_RUN}")
 _HOT: Final = re.compile(r"(?<!\S)[^\s./]*+[./]\S*")
 _PLAIN: Final = re.compile(r"\w[\w-]*+/[\w./-]++\Z", re.ASCII)
-"""`src/models/user.js`: by far the commonest form, which needs no further looks."""
 
 _SEGMENT: Final = re.compile(r"(?:[\w.@+\- ]|\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\})+\Z")
 _PATHLIKE: Final = re.compile(r"[^\s`\"'|<>*?$%^&=!\\:;]+\Z")
@@ -68,7 +68,7 @@ def ending(name: str) -> str:
 
 def shape(text: str) -> Shape:
     """Whether a word is a path: `certain` by its form, `likely` where such a thing exists."""
-    if text.rpartition(".")[2] in ENDINGS and _PLAIN.match(text) and "//" not in text and ".." not in text:
+    if _is_plain(text):
         return "certain"
     if text.startswith(("~/", "../")) or text in ("~", ".."):
         return "outside" if len(text) > 3 else ""
@@ -101,6 +101,8 @@ def _bare_file(name: str) -> bool:
     if name in FILES:
         return True
     last = ending(name)
+    if name.startswith(".") and not (last in _DOTTED or "rc." in name):
+        return False  # `.test.tsx` is an ending
     if last not in ENDINGS or last in WITH_FOLDER or name in PRODUCTS or _VERSION.match(name):
         return False
     return not _CALLS.match(name)
@@ -140,20 +142,39 @@ def find(text: str) -> tuple[list[Found], list[str]]:
     if "." not in text and "/" not in text and "file" not in text:
         return found, outside
     if "`" in text or "[" in text or "{" in text or "file" in text:
-        places = _CANDIDATES.finditer(text)
-    else:  # most descriptions: only words with a dot or a slash can be paths
-        places = (place for word in _HOT.finditer(text) for place in _CANDIDATES.finditer(text, *word.span()))
-    for match in places:
-        for word in _words(match, text):
-            core = trim(word)
-            for part in expand(core) if "{" in core else (core,):
-                kind = shape(part) if part else ""
-                if kind == "outside":
-                    outside.append(part)
-                elif kind:
-                    certain = kind == "certain" and part[0] != "@"
-                    found.append(Found(part.removeprefix("@/"), certain, *match.span()))
+        for match in _CANDIDATES.finditer(text):
+            _add(match, text, found, outside)
+        return found, outside
+    for hot in _HOT.finditer(text):  # most descriptions: only words with a dot or a slash can be paths
+        word = hot[0].rstrip(".,;:")
+        if _is_plain(word):
+            found.append(Found(word, True, hot.start(), hot.start() + len(word)))
+        else:
+            for match in _CANDIDATES.finditer(text, *hot.span()):
+                _add(match, text, found, outside)
     return found, outside
+
+
+def _add(match: re.Match[str], text: str, found: list[Found], outside: list[str]) -> None:
+    for word in _words(match, text):
+        core = trim(word)
+        for part in expand(core) if "{" in core else (core,):
+            kind = shape(part) if part else ""
+            if kind == "outside":
+                outside.append(part)
+            elif kind:
+                certain = kind == "certain" and part[0] != "@"
+                found.append(Found(part.removeprefix("@/"), certain, *match.span()))
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a word is a path such as `src/models/user.js`: by far the commonest form."""
+    return (
+        word.rpartition(".")[2] in ENDINGS
+        and _PLAIN.match(word) is not None
+        and "//" not in word
+        and ".." not in word
+    )
 
 
 def _words(match: re.Match[str], text: str) -> Sequence[str]:
