@@ -18,6 +18,7 @@ from specbuild.engine.project import Project
 from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warning_
 from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError
 from specbuild.taskfile import parse as parse_tasks
+from specbuild.taskfile.foreseen import Foreseen
 from specbuild.taskfile.paths import outside, resolve
 from specbuild.taskfile.ticks import emptied
 from specbuild.ticking import Sheets
@@ -108,13 +109,16 @@ def load(
     decisions: dict[int, Decision] = {}
     warnings = [warning for file in parsed.values() for warning in file.warnings]
     needed: list[TaskText] = []
+    foreseen = Foreseen(snapshot)
     for source in sources:
         for text in parsed[source.file].tasks:
             if text.group:
                 needed.append(text)
                 continue
             decision = config.decide(text, known.defaults)
-            task, found = _task(text, decision, source, snapshot, recall, known)
+            task, found = _task(text, decision, source, foreseen, recall.of(text))
+            task = replace(task, executor_blob=_executor_blob(decision, snapshot, known))
+            foreseen.add(task.targets)
             decisions[len(tasks)] = decision
             warnings += found
             tasks.append(task)
@@ -134,7 +138,7 @@ def load(
         tick=sheets.tick,
         restore_boxes=sheets.restore,
         groups=tuple(text for text in texts if text.group),
-        warnings=tuple([*warnings, *graph.warnings]),
+        warnings=(*warnings, *graph.warnings),
         reports=frozenset(posixpath.normpath(report.path) for report in config.reports),
     )
     loaded = Loaded(project, config, decisions, parsed, sources)
@@ -182,23 +186,21 @@ def _task(
     text: TaskText,
     decision: Decision,
     source: TaskSource,
-    snapshot: Snapshot,
-    recall: _Recall,
-    known: Known,
+    places: Foreseen,
+    checkpoint: Checkpoint | None,
 ) -> tuple[Task, Sequence[Warning_]]:
     root = source.root
     warnings: Sequence[Warning_] = ()
     absent: frozenset[RepoPath] = frozenset()
     unresolved: tuple[str, ...] = ()
     reads: tuple[RepoPath, ...] = ()
-    checkpoint = recall.of(text)
     if decision.targets is None and checkpoint is not None:
         targets = tuple(checkpoint.targets)
         absent = frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT)
         reads = checkpoint.reads
         written = tuple(m.written for m in text.mentions if m.role == "target")
     else:
-        found = resolve(text, snapshot, root=root)
+        found = resolve(text, places, root=root)
         warnings, reads, absent = found.warnings, found.reads, found.absent
         if decision.targets is None:
             targets, unresolved = found.targets, found.unresolved
@@ -215,8 +217,6 @@ def _task(
         text = replace(
             text, needs=(*text.needs, *(Need(need, explicit=True, line=text.line) for need in decision.needs))
         )
-    file = known.files.get(decision.executor or "")
-    entry = snapshot.entry(file) if file else None
     task = Task(
         text=text,
         targets=targets,
@@ -241,9 +241,15 @@ def _task(
         review=decision.review,
         share=decision.share,
         reuse=decision.reuse,
-        executor_blob=entry.oid if entry else None,
     )
     return task, warnings
+
+
+def _executor_blob(decision: Decision, snapshot: Snapshot, known: Known) -> str | None:
+    """The blob id of the repository's file that holds a task's executor, if one does."""
+    file = known.files.get(decision.executor or "")
+    entry = snapshot.entry(file) if file else None
+    return entry.oid if entry else None
 
 
 def _below(root: str, path: RepoPath) -> RepoPath:
@@ -349,7 +355,8 @@ def _twins(tasks: Sequence[Task]) -> Iterable[SpecbuildError]:
         if len(twins) > 1 and any(task.targets_declared or task.rebuild for task in twins.values()):
             (one, first), (other, second) = list(twins.items())[:2]
             yield TaskFileError(
-                f'"{other}" of {second.name.id} and "{one}" of {first.name.id} differ only in case or Unicode form',
+                f'"{other}" of {second.name.id} and "{one}" of {first.name.id} '
+                "differ only in case or Unicode form",
                 where=_where(second),
                 hint="some file systems take them for one file: write them alike",
             )
