@@ -20,9 +20,10 @@ from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice
 from specbuild.engine.plan import choose as complete_choice
 from specbuild.engine.project import Project, Settings
+from specbuild.engine.recipe import placeholders
 from specbuild.engine.task import Task, TaskName
 from specbuild.engine.transaction import World
-from specbuild.errors import ConfigError, Problems, SpecbuildError, UsageError
+from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
 from specbuild.git.lock import BuildLock
 from specbuild.git.merge_driver import install as install_merge_driver
@@ -99,6 +100,7 @@ class Session:
             loaded = here.loaded
             self._refuse_cut(loaded)
             _refuse_undecided(self._undecided(loaded))
+            self._refuse_aimless(loaded)
             self._open_reporters(stack)
             world = World(
                 here.tree,
@@ -202,6 +204,25 @@ class Session:
             for position in sorted(self._choice(loaded.project, judge).chosen)
             if judge.verdict(position).stale and not _decided(graph.tasks[position])
         ]
+
+    def _refuse_aimless(self, loaded: Loaded) -> None:
+        """A recipe that names its target cannot run where no target was found."""
+        here = self.here
+        errors: list[SpecbuildError] = []
+        for position in sorted(self._choice(loaded.project, here.judge).chosen):
+            task = here.tasks[position]
+            if task.targets or task.recipe is None or not here.judge.verdict(position).stale:
+                continue
+            if placeholders(task.recipe.text, language=task.recipe.language) & {"target", "targets"}:
+                errors.append(
+                    TaskFileError(
+                        f"{task.name.id} names no target, and its recipe ({task.recipe_where}) needs one",
+                        where=f"{task.name.file}:{task.text.line}",
+                        hint="declare it below the task: `- targets: path`",
+                    )
+                )
+        if errors:
+            raise errors[0] if len(errors) == 1 else Problems(errors)
 
     @property
     def _forced(self) -> frozenset[TaskName]:

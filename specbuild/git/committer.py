@@ -213,7 +213,12 @@ class GitCommitter:
             path = os.fsdecode(name)
             before = batch.before[path] if path in batch.before else entry_at(self._repo, base, path)
             found = standing.get(path)
-            safe = {before, batch.after.get(path), found.entry if found else None}
+            safe = {
+                before,
+                entry_at(self._repo, base, path),
+                batch.after.get(path),
+                found.entry if found else None,
+            }
             known = (path, held.entry) in self._known
             if not (held.intent_to_add or held.entry.mode == GITLINK or held.entry in safe or known):
                 lost[path] = held.entry
