@@ -61,7 +61,7 @@ class Repository:
         found = _discover(os.path.abspath(start))
         _allow_partial_clones()
         try:
-            raw = pygit2.Repository(found)
+            raw = pygit2.Repository(_home_of(os.path.abspath(start), found))
         except (pygit2.GitError, KeyError, OSError) as error:
             raise _cannot_open(found, str(error)) from error
         repository = Repository(raw)
@@ -337,6 +337,25 @@ def _discover(start: str) -> str:
             hint="change to a folder of one, or make one with `git init`",
         )
     return found
+
+
+def _home_of(start: str, git_dir: str) -> str:
+    """The folder whose `.git` leads to `git_dir`, else that itself.
+
+    Opened by its git folder alone, a repository made with --separate-git-dir takes the wrong folder for
+    its working tree.
+    """
+    folder = start
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return git_dir
+        folder = above
+    try:
+        same = pygit2.discover_repository(folder, False, os.path.dirname(folder))
+    except (pygit2.GitError, KeyError, OSError):
+        return git_dir
+    return folder if same is not None and os.path.realpath(same) == os.path.realpath(git_dir) else git_dir
 
 
 def _common_dir(git_dir: str) -> str:
