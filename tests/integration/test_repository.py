@@ -401,9 +401,9 @@ def _python() -> str:
 def test_a_git_folder_that_stands_elsewhere_does_not_move_the_working_tree(tmp_path: Path) -> None:
     work = tmp_path / "work"
     subprocess.run(
-        ["git", "init", "-q", "--separate-git-dir", str(tmp_path / "aside/repo.git"), str(work)], check=True
+        ["git", "init", "-q", "--separate-git-dir", str(tmp_path / "aside.git"), str(work)], check=True
     )
     (work / "sub").mkdir()
     repository = Repository.open(str(work / "sub"))
     assert repository.top == str(work)
-    assert repository.git_dir == str(tmp_path / "aside/repo.git")
+    assert repository.git_dir == str(tmp_path / "aside.git")
