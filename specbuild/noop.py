@@ -11,6 +11,9 @@ VERSION = b"specbuild noop 1"
 NAME = "noop"
 """The note's file, in the worktree's own `.git/specbuild/`."""
 
+_ASKED_OTHERWISE = ("SPECBUILD_PROFILE", "_SPECBUILD_COMPLETE")
+"""Variables by which the command line is measured, or asked by a shell what it could become."""
+
 COMMAND = ("git", "diff-files", "--name-only", "--no-renames", "--ignore-submodules=none", "-z")
 """Names tracked files whose stat data differ from the index; the note holds what it said."""
 
@@ -18,7 +21,7 @@ COMMAND = ("git", "diff-files", "--name-only", "--no-renames", "--ignore-submodu
 def answer(arguments: list[str]) -> int | None:
     """The exit code, after printing what the full path would print; None: find out."""
     form = _form(arguments)
-    if form is None or os.environ.get("SPECBUILD_PROFILE"):
+    if form is None or any(map(os.environ.get, _ASKED_OTHERWISE)):
         return None
     try:
         place = git_folders(os.getcwd())

@@ -27,6 +27,7 @@ COMMANDS = {
     "plugins": "plugins",
     "doctor": "doctor",
     "demo": "demo",
+    "completion": "completion",
     "merge-boxes": "merge_boxes",
 }
 HIDDEN = {"merge-boxes"}

@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from specbuild.cli.parts import Here
 from specbuild.config.settings import Report
 from specbuild.diagnosis import diagnose
 from specbuild.errors import ConfigError, Problems, SpecbuildError
+from specbuild.git.statcache import write_aside
 from specbuild.project import CONFIG, Loaded
 from specbuild.taskfile.paths import outside
 
@@ -126,33 +126,12 @@ def _objection(report: Report, loaded: Loaded) -> str | None:
 
 def write_reports(here: Here) -> Sequence[str]:
     """Writes what `[[report]]` asks for; returns what went wrong, which fails no run."""
+    top = os.path.realpath(here.repository.top)
     problems = []
     for report in here.loaded.config.reports:
-        try:
-            _write(here, report.path, render(here, report.format))
-        except OSError as error:
-            problems.append(f"the report {report.path} cannot be written: {error.strerror or error}")
+        place = os.path.realpath(os.path.join(top, report.path))
+        if not place.startswith(top + os.sep):
+            problems.append(f"the report {report.path} is not written: a symlink leads out of the repository")
+        elif not write_aside(place, render(here, report.format)):
+            problems.append(f"the report {report.path} cannot be written; see to space and permissions")
     return problems
-
-
-def _write(here: Here, path: str, content: bytes) -> None:
-    top = os.path.realpath(here.repository.top)
-    folder = os.path.dirname(os.path.join(top, path))
-    if not (os.path.realpath(folder) + os.sep).startswith(top + os.sep):
-        raise OSError("a symlink in its path leads out of the repository")
-    os.makedirs(folder, exist_ok=True)
-    handle, aside = tempfile.mkstemp(prefix=".specbuild-", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(aside, 0o666 & ~_umask())
-        os.replace(aside, os.path.join(top, path))
-    except BaseException:
-        os.unlink(aside)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -23,7 +23,7 @@ from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import placeholders
 from specbuild.engine.task import Task, TaskName
 from specbuild.engine.transaction import World
-from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError, UsageError
+from specbuild.errors import Problems, SpecbuildError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
 from specbuild.git.lock import BuildLock
 from specbuild.git.merge_driver import install as install_merge_driver
@@ -99,7 +99,7 @@ class Session:
             self._recover()
             loaded = here.loaded
             self._refuse_cut(loaded)
-            _refuse_undecided(self._undecided(loaded))
+            loaded = self._settle_undecided(loaded)
             self._refuse_aimless(loaded)
             self._open_reporters(stack)
             world = World(
@@ -194,6 +194,22 @@ class Session:
         judge = self.here.judge
         chosen = self._choice(loaded.project, judge).chosen
         self.here.refuse_cut([judge.verdict(position) for position in sorted(chosen)])
+
+    def _settle_undecided(self, loaded: Loaded) -> Loaded:
+        """Raises where tasks have nothing that runs them; on a terminal the one agent that is there may."""
+        tasks = self._undecided(loaded)
+        if not tasks:
+            return loaded
+        from specbuild.cli.undecided import refuse, take_agent
+
+        if not self._asks or not take_agent(self.here, tasks):
+            refuse(tasks)
+        refuse(self._undecided(self.here.loaded))
+        return self.here.loaded
+
+    @property
+    def _asks(self) -> bool:
+        return self.options.interactive and sys.stdin.isatty() and sys.stderr.isatty()
 
     def _undecided(self, loaded: Loaded) -> list[Task]:
         """Chosen stale tasks that nothing can run."""
@@ -320,7 +336,7 @@ class Session:
             return False
         if self.options.yes:
             return True
-        if not names or not self.options.interactive or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not names or not self._asks:
             return False
         with self._reporter.paused():
             click.echo("These tasks were completed, and would be done again on what is there now:", err=True)
@@ -540,24 +556,6 @@ def _mode(settings: Settings, marked: int, options: Options) -> tuple[str, str]:
         return "serial", "no two tasks are marked [P], so nothing may overlap"
     what = "tasks marked [P] overlap" if settings.overlap == "marked" else "whatever no edge forbids overlaps"
     return f"parallel ({settings.jobs} workers)", what
-
-
-def _refuse_undecided(tasks: Sequence[Task]) -> None:
-    """Raises where tasks have nothing that runs them, with what to write."""
-    if not tasks:
-        return
-    listed = "\n".join(
-        f"  {task.name.file}:{task.text.line}: {task.name.id} {task.text.title}" for task in tasks[:20]
-    )
-    more = f"\n  and {len(tasks) - 20} more" if len(tasks) > 20 else ""
-    count = "1 task has" if len(tasks) == 1 else f"{len(tasks)} tasks have"
-    raise ConfigError(
-        f"{count} no recipe and no executor:\n{listed}{more}\nwrite in specbuild.toml, for example:\n"
-        '  [build]\n  executor = "agent"     # a coding agent does them; or "manual": a person\n'
-        '  [executor.agent]\n  preset = "claude"\n'
-        'or a recipe for some: [[rule]] match = "target:src/**", run = "…"',
-        where="specbuild.toml",
-    )
 
 
 @contextmanager
