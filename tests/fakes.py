@@ -43,6 +43,7 @@ class Repo:
     tip: Oid | None = None
     kept: dict[str, Files] = field(default_factory=dict)
     undone: set[Oid] = field(default_factory=set)
+    setups: list[str] = field(default_factory=list)
 
     def store(self, data: bytes) -> Oid:
         oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
@@ -222,6 +223,12 @@ class FakeSandbox:
     def exists(self, path: RepoPath) -> bool:
         return path in self.files
 
+    def unprepared(self, setup: str) -> bool:
+        return not self.in_place and setup not in self.repo.setups
+
+    def prepared(self, setup: str) -> None:
+        self.repo.setups.append(setup)
+
     def undo(self) -> None:
         if self.in_place:
             for path in [*self.repo.disk]:
@@ -298,6 +305,18 @@ class FakeCommitter:
             made.append(self.repo.commit(files, record.message))
         return made
 
+    def merge(self, base: Oid, ours: Oid, theirs: Oid) -> Oid | None:
+        """Lines of files that are as long as before, place by place."""
+        old, one, two = (self.repo.blobs[oid].splitlines() for oid in (base, ours, theirs))
+        if not len(old) == len(one) == len(two):
+            return None
+        lines = []
+        for was, mine, yours in zip(old, one, two, strict=True):
+            if was not in (mine, yours) and mine != yours:
+                return None
+            lines.append(yours if mine == was else mine)
+        return self.repo.store(b"\n".join(lines) + b"\n")
+
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         ref = f"refs/specbuild/{kind}/{len(self.repo.kept)}"
         self.repo.kept[ref] = {path: entry for path, entry in changes.items() if entry is not None}
@@ -336,6 +355,12 @@ class FakeExecutors:
     def verify(
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> Failure | Ran:
+        return Ran()
+
+    def setup(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
+        self.ran.append(f"setup of {attempt.task.name.id}")
         return Ran()
 
 

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from specbuild.engine.checkpoint import ABSENT, Recorded
 from specbuild.engine.events import (
@@ -23,13 +23,29 @@ from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice, Plan
 from specbuild.engine.ports import Clock, Executors, Failure, Ran, Reporter, Unusable
 from specbuild.engine.project import Project, Settings
+from specbuild.engine.spending import Purse, added
 from specbuild.engine.start import Start, start_of
-from specbuild.engine.task import Oid, RepoPath, Task, TaskName
+from specbuild.engine.task import Entry, Oid, RepoPath, Task, TaskName
 from specbuild.engine.transaction import Done, Overtaken, Transactions, Work, World, reusable
 from specbuild.engine.verdict import Reason, Verdict
+from specbuild.errors import SpecbuildError
+
+PATIENCE = 5
+"""So many times a task begins again because the branch or its inputs moved under it."""
 
 BACKOFF = 0.5
 """Seconds before the second attempt; doubled for each further one, with jitter, up to a minute."""
+
+
+class Review(NamedTuple):
+    """What a person says of a task's difference."""
+
+    decision: Literal["accept", "retry", "reject"]
+    note: str = ""
+
+
+Reviewer = Callable[[Task, Mapping[RepoPath, tuple[Entry | None, Entry | None]]], Review]
+"""Is shown what a task changed, path by path: before, after (None: absent)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +57,14 @@ class Request:
     first: frozenset[TaskName] = frozenset()  # what failed last time (--continue)
     leave: Callable[[Sequence[TaskName]], bool] = lambda _names: False  # to repeat `keep` tasks
     gates: Callable[[str, str | None], bool] | None = None  # at ("phase", "end"), phase -> passed
+    review: Reviewer | None = None  # None: nobody is there to ask
 
 
 class _Event(NamedTuple):
     """What a worker sends back."""
 
     work: Work
-    stage: str  # "run" or "verify"
+    stage: str  # "setup", "run" or "verify"
     outcome: Failure | Ran
 
 
@@ -95,8 +112,11 @@ class Builder:
         self._tally = _Tally()
         self._stopping = False
         self._may_repeat: bool | None = None
-        self._must_run: dict[int, Reason] = {}
         self._gate_failed = False
+        self._purse = Purse(settings.budget_usd, settings.budget_tokens)
+        self._changed_elsewhere = False  # a task changed more than its own targets
+        self._plan_is_old = False
+        self._unreadable: SpecbuildError | None = None  # what the tasks are after such a change
         self._adopt_plan()
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -109,9 +129,13 @@ class Builder:
             self._block_outside()
             while True:
                 self._launch()
-                if not self._running:
+                if self._running:
+                    self._settle(self._finished.get())
+                elif self._plan_is_old:
+                    self._read_again()
+                else:
                     break
-                self._settle(self._finished.get())
+            self._find_overtaken()
             self._tick_finished()
             if self._complete() and self._request.gates is not None:
                 self._gate_failed = not self._request.gates("end", None)
@@ -126,6 +150,7 @@ class Builder:
         return end
 
     def _adopt_plan(self) -> None:
+        self._must_run: dict[int, Reason] = {}  # its positions were the old plan's
         self._project, self._judge = self._load()
         self._transactions = Transactions(self._project, self._judge, self._world, self._settings)
         self._choice = self._request.choice(self._project, self._judge)
@@ -171,7 +196,7 @@ class Builder:
 
     def _launch(self) -> None:
         """Starts as many tasks as may run now; settles those that need no running."""
-        while not self._stopping and len(self._running) < self._workers():
+        while not self._stopping and not self._plan_is_old and len(self._running) < self._workers():
             if self._due_gate():
                 return
             position = next((p for p in self._plan.candidates() if self._may_overlap(p)), None)
@@ -213,6 +238,11 @@ class Builder:
         start = start_of(self._judge, position, self._world.tree)
         if start.lost is not None:
             self._make_again(position, start.lost)
+            return
+        refusal = self._purse.refusal(task.executor)
+        if refusal is not None:
+            self._finish(position, "blocked", error=refusal)
+            self._hold_back(position)
             return
         self._start(position, verdict, start)
 
@@ -287,7 +317,7 @@ class Builder:
             self._give_up(position, str(error))
             return
         self._running[position] = work
-        self._dispatch(work, "run", delay=0.0)
+        self._dispatch(work, _first_stage(work), delay=0.0)
 
     def _place(self) -> int:
         settled = len(self._choice.chosen) - len(self._plan.unsettled)
@@ -295,12 +325,13 @@ class Builder:
 
     def _dispatch(self, work: Work, stage: str, *, delay: float) -> None:
         attempt = self._transactions.attempt(work, self._environment)
-        if stage == "run":
+        if stage == _first_stage(work):
             self._emit(self._started(work))
-        call = self._executors.run if stage == "run" else self._executors.verify
+        executors = self._executors
+        call = {"setup": executors.setup, "run": executors.run, "verify": executors.verify}[stage]
 
         def log(text: str) -> None:
-            work.output.append(text)
+            work.output.append(text[-20_000:])
             if len(work.output) > 2_000:
                 del work.output[:1_000]
             self._emit(TaskOutput(work.task.name, text))
@@ -370,11 +401,16 @@ class Builder:
     def _settle(self, event: _Event) -> None:
         work = event.work
         work.seconds = self._clock.now() - work.began
+        self._pay(work, event)
         if isinstance(event.outcome, Failure):
             self._failed_attempt(work, event.outcome)
             return
+        if event.stage == "setup":
+            work.sandbox.prepared(work.task.setup or "")
+            self._dispatch(work, "run", delay=0.0)
+            return
         if event.stage == "run":
-            work.usage = event.outcome.usage
+            work.doubt = event.outcome.doubt
         try:
             results = self._transactions.results(work)
         except Unusable as error:
@@ -385,15 +421,42 @@ class Builder:
             self._failed_attempt(work, objection)
         elif event.stage == "run" and work.task.verify is not None:
             self._dispatch(work, "verify", delay=0.0)
-        else:
+        elif not work.task.review or self._reviewed(work):
             self._conclude(work)
+
+    def _pay(self, work: Work, event: _Event) -> None:
+        work.cost = added(work.cost if event.stage == "verify" else {}, event.outcome.usage)
+        work.usage = added(work.usage, event.outcome.usage)
+        self._purse.pay(work.task.executor, event.outcome.usage)
+
+    def _reviewed(self, work: Work) -> bool:
+        """Whether a person accepts what the task changed; otherwise the attempt has failed."""
+        if self._request.review is None:
+            message = (
+                "a person is to look at what it changed (review), and there is no terminal to ask on; "
+                "run specbuild on one, or take `review` out of its rule"
+            )
+            self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
+            return False
+        review = self._request.review(work.task, self._transactions.difference(work))
+        if review.decision == "accept":
+            return True
+        note = f": {review.note}" if review.note else ""
+        again = review.decision == "retry"
+        work.asked += again
+        message = f"a person looked at it and {'asks for another attempt' if again else 'rejects it'}{note}"
+        self._failed_attempt(work, Failure(work.attempt, message, "", permanent=not again))
+        return False
 
     def _conclude(self, work: Work) -> None:
         changed = self._transactions.disturbed(work)
-        if changed and work.task.rebuild:
+        if changed and (work.task.rebuild or not work.sandbox.in_place):
             work.disturbed += 1
-            if work.disturbed > 1:
-                message = f"it changed its own input {', '.join(changed)}"
+            own = work.sandbox.in_place
+            if work.disturbed > (1 if own else PATIENCE):
+                message = (
+                    f"{'it changed its own input' if own else 'inputs keep changing:'} {', '.join(changed)}"
+                )
                 self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
                 return
             self._emit(Warned(f"{', '.join(changed)} changed meanwhile: once more", work.task.name))
@@ -408,10 +471,14 @@ class Builder:
         results = self._transactions.results(work)
         try:
             return self._transactions.record(work, results, subject=self._settings.subject, changed=changed)
-        except Overtaken:
-            self._emit(
-                Warned("the branch moved and changed what it reads or writes: once more", work.task.name)
-            )
+        except Overtaken as error:
+            what = ", ".join(map(str, error.args)) or "what it reads or writes"
+            work.overtaken += 1
+            if work.overtaken > PATIENCE:
+                message = f"the branch kept moving, and changed {what}"
+                self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
+                return None
+            self._emit(Warned(f"the branch moved and changed {what}: once more", work.task.name))
             self._begin_again(work)
             return None
         except BaseException:
@@ -423,24 +490,32 @@ class Builder:
         self._running.pop(work.position, None)
         name = work.task.name
         if self._transactions.head != self._world.committer.head():
+            self._transactions.head = self._world.committer.head()
+            self._world.tree.refresh(None)
             self._replan()
-            position = self._judge.graph.index.get(name)
-            if position is None:
+            if not self._running and not self._read_again():
                 return
-        position = self._judge.graph.index[name]
+        position = self._judge.graph.index.get(name)
+        if position is None:
+            return
         self._judge.forget(position)
         verdict = self._verdict(position)
         if not verdict.stale:
             self._already(position, work.task, verdict)
             return
         start = start_of(self._judge, position, self._world.tree)
-        again = self._transactions.open(
-            position, verdict, start, worker=work.worker, place=work.place, now=self._clock.now()
-        )
+        try:
+            again = self._transactions.open(
+                position, verdict, start, worker=work.worker, place=work.place, now=self._clock.now()
+            )
+        except Unusable as error:
+            self._give_up(position, str(error))
+            return
         again.disturbed, again.failures, again.attempt = work.disturbed, work.failures, work.attempt
+        again.overtaken, again.usage, again.asked = work.overtaken, work.usage, work.asked
         self._plan.start(position)
         self._running[position] = again
-        self._dispatch(again, "run", delay=0.0)
+        self._dispatch(again, _first_stage(again), delay=0.0)
 
     def _completed(self, work: Work, done: Done, outcome: Outcome, source: Recorded | None = None) -> None:
         self._running.pop(work.position, None)
@@ -461,28 +536,67 @@ class Builder:
             saved_seconds=source.checkpoint.seconds if source else None,
         )
         self._pass(position)
+        self._changed_elsewhere |= done.elsewhere
         if done.replan:
             self._replan()
 
     def _replan(self) -> None:
-        """The tasks themselves may have changed: read them again, keep what was done."""
-        if not self._running:
+        """The tasks themselves may have changed: read them again when no worker is on one of the old plan."""
+        self._plan_is_old = True
+
+    def _read_again(self) -> bool:
+        """Makes the plan anew and keeps what was done; what cannot be read ends the run."""
+        self._plan_is_old = False
+        try:
             self._adopt_plan()
+        except SpecbuildError as error:
+            self._unreadable, self._stopping = error, True
+            self._emit(Warned(f"the plan cannot be made anew: {error}"))
+        return self._unreadable is None
+
+    def _find_overtaken(self) -> None:
+        """Completed tasks whose inputs a later one changed: listed, not run again in this run."""
+        if not self._changed_elsewhere or self._unreadable is not None:
+            return
+        graph = self._judge.graph
+        done = {name for name, outcome in self._tally.outcomes.items() if outcome in {"completed", "reused"}}
+        positions = sorted(graph.index[n] for n in done | self._tally.up_to_date if n in graph.index)
+        for position in range(len(graph.tasks)):
+            self._judge.forget(position)
+        for position in positions:
+            verdict = self._judge.verdict(position)
+            name = graph.tasks[position].name
+            if verdict.stale:
+                self._tally.overtaken[name] = None
+                self._tally.up_to_date.discard(name)
+                why = "; ".join(map(str, verdict.reasons))
+                self._emit(
+                    Warned(f"it is stale again, since a later task changed what it depends on: {why}", name)
+                )
 
     def _failed_attempt(self, work: Work, failure: Failure) -> None:
-        failure = replace(failure, attempt=work.attempt)
+        failure = replace(failure, attempt=work.attempt, usage=work.cost)
         work.failures.append(failure)
-        if failure.permanent or work.attempt > work.task.retries or self._cancelled.is_set():
+        attempts = work.task.retries + 1 + work.asked
+        if failure.permanent or work.attempt >= attempts or self._cancelled.is_set():
             self._failed(work, failure)
             return
+        refusal = self._purse.refusal(work.task.executor)
+        if refusal is not None:
+            self._failed(work, replace(failure, message=f"{failure.message}; {refusal}"))
+            return
         delay = min(60.0, BACKOFF * 2 ** (work.attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
-        attempts = work.task.retries + 1
         self._emit(TaskRetried(work.task.name, work.attempt, attempts, failure.message, delay))
         work.attempt += 1
         work.output.clear()
-        work.sandbox.reset()
+        work.doubt = ""
+        try:
+            work.sandbox.reset()
+        except Unusable as error:
+            self._failed(work, replace(failure, message=f"{failure.message}; {error}"))
+            return
         self._world.tree.refresh(work.task.targets)
-        self._dispatch(work, "run", delay=delay)
+        self._dispatch(work, _first_stage(work), delay=delay)
 
     def _failed(self, work: Work, failure: Failure) -> None:
         ref = self._transactions.abandon(work, keep=True, why=failure.message)
@@ -607,6 +721,7 @@ class Builder:
             not self._plan.unsettled
             and not bad & set(self._tally.outcomes.values())
             and not self._gate_failed
+            and self._unreadable is None
         )
 
     def _interrupt(self) -> None:
@@ -625,11 +740,13 @@ class Builder:
         limited = self._settings.limit is not None and not failed and not self._gate_failed
         if interrupted:
             code = 130
+        elif self._unreadable is not None:
+            code = self._unreadable.exit_code
         elif failed or blocked or self._gate_failed:
             code = 1
         else:
             code = 3 if tally.left or tally.overtaken else 0
-        if whole and not tally.left:
+        if whole and not tally.left and not tally.overtaken:
             headline: Headline = "complete"
         else:
             headline = "failed" if nothing and not limited else "partially complete"
@@ -647,6 +764,11 @@ class Builder:
             left=(*tally.left, *tally.overtaken),
             interrupted=interrupted,
         )
+
+
+def _first_stage(work: Work) -> str:
+    setup = work.task.setup
+    return "setup" if setup is not None and work.sandbox.unprepared(setup) else "run"
 
 
 def _supplies(recorded: Recorded, verdict: Verdict) -> bool:

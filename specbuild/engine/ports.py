@@ -130,6 +130,12 @@ class Sandbox(Protocol):
     def exists(self, path: RepoPath) -> bool:
         """Whether anything stands at `path` there, ignored by git or not."""
 
+    def unprepared(self, setup: str) -> bool:
+        """Whether `setup` is still to run there: not in the working tree, and not twice alike."""
+
+    def prepared(self, setup: str) -> None:
+        """`setup` ran: what it left, and git ignores, stays for later tasks with the same one."""
+
     def undo(self) -> None:
         """Leaves everything as it was before the task."""
 
@@ -194,6 +200,9 @@ class Committer(Protocol):
         Raises Moved where the branch is not at `onto` any more: nothing happened then.
         """
 
+    def merge(self, base: Oid, ours: Oid, theirs: Oid) -> Oid | None:
+        """A blob with the changes that both sides made to `base`, line by line; None: they contradict."""
+
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         """Commits a tree under `refs/specbuild/<kind>/…` (kind: `saved` or `failed`) and returns the ref."""
 
@@ -233,6 +242,7 @@ class Attempt:
     failures: tuple[Failure, ...]
     environment: Mapping[str, str]
     values: Mapping[str, Any] = field(default_factory=dict)  # of the placeholders
+    setup: str | None = None  # what a fresh worktree needs first
 
 
 class Executors(Protocol):
@@ -246,6 +256,11 @@ class Executors(Protocol):
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> "Failure | Ran":
         """Runs the task's `verify` command in the same folder."""
+
+    def setup(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> "Failure | Ran":
+        """Runs the task's `setup` command in its fresh worktree."""
 
 
 class Ran(NamedTuple):

@@ -37,4 +37,6 @@ class Settings:
     overlap: str = "none"  # "none", "marked" ([P] tasks), "all"
     keep_going: bool | None = None  # None: as the number of jobs says
     limit: int | None = None
+    budget_usd: float | None = None  # what the run's agents may cost
+    budget_tokens: int | None = None
     values: Mapping[str, str] = field(default_factory=dict)  # further placeholders: filter

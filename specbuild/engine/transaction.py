@@ -9,6 +9,7 @@ from specbuild.engine.checkpoint import Checkpoint, Recorded, disarm
 from specbuild.engine.events import FileChange
 from specbuild.engine.inputs import Inputs
 from specbuild.engine.judge import Judge
+from specbuild.engine.merge import Conflict, Sides, merged
 from specbuild.engine.overlay import Overlay
 from specbuild.engine.ports import (
     Attempt,
@@ -18,6 +19,7 @@ from specbuild.engine.ports import (
     Moved,
     Record,
     Sandbox,
+    Snapshot,
     Tree,
     Unusable,
     Workspaces,
@@ -57,13 +59,19 @@ class Work:
     saved: Mapping[RepoPath, Entry | None]  # edits by people that its checkpoint has to hold
     stack: ExitStack
     sandbox: Sandbox
+    base: Oid | None  # HEAD's commit in its start tree
+    laid: Mapping[RepoPath, Entry | None]  # what was laid over that
     worker: int
     began: float
     place: int  # n of n/m
     attempt: int = 1
     failures: list[Failure] = field(default_factory=list)
     disturbed: int = 0  # how often an input changed meanwhile
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    overtaken: int = 0  # how often the branch moved under it
+    usage: Mapping[str, Any] = field(default_factory=dict)  # of all attempts
+    cost: Mapping[str, Any] = field(default_factory=dict)  # of this attempt
+    doubt: str = ""  # what this attempt says against itself
+    asked: int = 0  # further attempts that a person asked for
     output: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # paragraphs of the commit message
     told: list[str] = field(default_factory=list)  # warnings for the person
@@ -78,6 +86,7 @@ class Done(NamedTuple):
     files: tuple[FileChange, ...]
     warnings: tuple[str, ...]
     replan: bool  # what it left changes the tasks themselves
+    elsewhere: bool = False  # it changed more than its own targets
 
 
 class Transactions:
@@ -108,6 +117,7 @@ class Transactions:
         if isolation != "none":
             changes = {**saved, **self._ignored(position), **changes}
         inputs = self.judge.inputs(position)
+        base = self.world.committer.head()
         stack = ExitStack()
         sandbox = stack.enter_context(
             self.world.workspaces.open(
@@ -115,7 +125,7 @@ class Transactions:
                 start=changes,
                 owned=task.targets,
                 isolation=isolation,
-                visible=[*inputs.paths, *task.targets] if isolation == "strict" else None,
+                visible=self._visible(task, inputs) if isolation == "strict" else None,
             )
         )
         return Work(
@@ -127,22 +137,32 @@ class Transactions:
             saved=saved,
             stack=stack,
             sandbox=sandbox,
+            base=base,
+            laid=changes,
             worker=worker,
             began=now,
             place=place,
             told=told,
         )
 
+    def _visible(self, task: Task, inputs: Inputs) -> list[RepoPath]:
+        """What a strict tree holds: declared inputs, targets, and the template of the prompt."""
+        template = task.options.get("template")
+        return [*inputs.paths, *task.targets, *([template] if isinstance(template, str) else [])]
+
     def attempt(self, work: Work, environment: Mapping[str, str]) -> Attempt:
         """What the executor is given."""
         known = {**values(work.task, work.inputs.paths), **self.settings.values}
         recipe = work.task.recipe
         text = None if recipe is None else fill(recipe.text, known, language=recipe.language)
-        verify = None if work.task.verify is None else fill(work.task.verify, known, language="sh")
+        task = work.task
+        verify = None if task.verify is None else fill(task.verify, known, language="sh")
+        setup = None if task.setup is None else fill(task.setup, known, language="sh")
         return Attempt(
-            task=work.task,
+            task=task,
             recipe=text,
             verify=verify,
+            setup=setup,
             folder=work.sandbox.folder,
             attempt=work.attempt,
             failures=tuple(work.failures),
@@ -190,12 +210,22 @@ class Transactions:
             return _failure(work, f"it did not make {', '.join(results.missing)}")
         if results.lingering:
             return _failure(work, f"{', '.join(results.lingering)} should be gone, and is there")
+        if work.doubt and not _changed(work, results):
+            return _failure(work, work.doubt)
         first = not self.judge.checkpoints(work.position)
         if not task.rebuild and task.targets and first and task.verify is None:
             unchanged = all(work.before.get(path) == entry for path, entry in results.entries.items())
             if unchanged and not results.removed and not results.ignored and not any(results.extra):
                 return _failure(work, "nothing was changed: its targets are as they were")
         return None
+
+    def difference(self, work: Work) -> dict[RepoPath, tuple[Entry | None, Entry | None]]:
+        """What the attempt changed, by path: before, after (None: absent)."""
+        results = self.results(work)
+        tree = self.world.tree
+        changes = {**dict.fromkeys(results.removed), **results.entries, **results.extra}
+        before = {p: work.before[p] if p in work.before else tree.tracked(p) for p in changes}
+        return {p: (before[p], now) for p, now in sorted(changes.items()) if before[p] != now}
 
     def disturbed(self, work: Work) -> Sequence[RepoPath]:
         """Inputs that are no longer what they were when the attempt began."""
@@ -210,17 +240,29 @@ class Transactions:
 
         `changed`: inputs that a `keep` task changed itself; its commit takes them.
         """
+        while True:
+            try:
+                return self._record(work, results, subject, changed)
+            except Moved:
+                continue  # between our look at the branch and the commit
+
+    def _record(self, work: Work, results: Results, subject: str, changed: Sequence[RepoPath]) -> Done:
         task, tree, committer = work.task, self.world.tree, self.world.committer
         warnings = [f"{task.name.id}: {path} was not made" for path in results.missing]
-        self.world.tree.refresh(task.targets)
-        saved = {path: entry for path, entry in work.saved.items() if tree.tracked(path) != entry}
+        if not committer.attached() and work.sandbox.in_place:
+            raise BranchSwitched
+        self._catch_up(work, results)
+        tip = self._tip()
+        if not work.sandbox.in_place:
+            results = self._merged(work, results, tip)
+        tree.refresh(task.targets)
+        saved = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
         self.keep_staged([*saved, *results.entries], results.entries)
-        own = committer.add(changed) if changed else {}
-        changes = {**own, **changes_of(results, tree)}
+        own = committer.add(changed) if changed and work.sandbox.in_place else {}
+        changes = {**own, **changes_of(results, tip)}
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
-        after = Overlay(
-            tree, {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
-        )
+        laid = {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
+        after = Overlay(tip, laid, self._task_files(results.extra))
         ticked = self.project.tick(task, after) if self.settings.tick else {}
         for path, data in ticked.items():
             entry = after.entry(path)
@@ -233,7 +275,7 @@ class Transactions:
             return Done(None, None, (), tuple(warnings), replan=False)
         text = message(task, checkpoint, subject=subject, notes=work.notes)
         records.append(Record(text, changes, in_place=False))
-        commits = self._commit(work, records)
+        commits = committer.commit(records, onto=self.head)
         work.sandbox.accept()
         work.stack.close()
         head = commits[-1]
@@ -246,7 +288,8 @@ class Transactions:
             path in self.project.sources for path in results.extra
         )
         files = tuple(self._file_changes(results, work.before))
-        return Done(recorded, head, files, tuple(warnings), replan)
+        elsewhere = bool(own) or any(path not in results.entries for path in results.extra)
+        return Done(recorded, head, files, tuple(warnings), replan, elsewhere)
 
     def tick(self, tasks: Sequence[Task]) -> None:
         """Ticks boxes of complete tasks: in the working tree, and in a commit where HEAD lacks them."""
@@ -285,36 +328,67 @@ class Transactions:
     def _partial(self, work: Work) -> dict[RepoPath, Entry | None]:
         try:
             entries = work.sandbox.result(work.task.targets)
+            changed = work.sandbox.changed() if work.task.writes == "any" else {}
         except Unusable:
             return {}  # nothing that git could hold is there
         partial: dict[RepoPath, Entry | None] = {p: e for p, e in entries.items() if work.before.get(p) != e}
         partial.update({p: None for p in work.before if p not in entries and not work.task.rebuild})
-        if work.task.writes == "any":
-            partial.update(work.sandbox.changed())
+        partial.update(changed)
         return partial
 
-    def _commit(self, work: Work, records: Sequence[Record]) -> Sequence[Oid]:
-        committer = self.world.committer
-        while True:
-            onto = committer.head()
-            if onto != self.head:
-                self._check_moved(work, onto, records)
-            if not committer.attached() and work.sandbox.in_place:
-                raise BranchSwitched
-            try:
-                return committer.commit(records, onto=onto)
-            except Moved:
-                continue
+    def _tip(self) -> Snapshot:
+        """What a commit is made on: HEAD and the working tree; the branch's own tree, where HEAD left it."""
+        if self.head is None or self.world.committer.attached():
+            return self.world.tree
+        return self.world.history.snapshot(self.head)
 
-    def _check_moved(self, work: Work, onto: Oid | None, records: Sequence[Record]) -> None:
-        """The branch moved meanwhile: fine unless it changed what this task read or wrote."""
-        if onto is None or self.head is None:
+    def _catch_up(self, work: Work, results: Results) -> None:
+        """The branch moved meanwhile: fine unless it changed what this task read, or where it wrote."""
+        head = self.world.committer.head()
+        if head == self.head:
+            return
+        if head is None or self.head is None:
             raise Overtaken
-        then, now = self.world.history.snapshot(self.head), self.world.history.snapshot(onto)
-        looked = [path for path, _ in work.inputs.committed]
-        for path in [*looked, *(path for record in records for path in record.changes)]:
-            if then.entry(path) != now.entry(path):
+        then, now = self.world.history.snapshot(self.head), self.world.history.snapshot(head)
+        expected: dict[RepoPath, Entry | None] = {path: then.entry(path) for path, _ in work.inputs.committed}
+        expected.update(work.saved)
+        if work.sandbox.in_place:  # what it committed by itself is folded into its checkpoint
+            expected.update({**results.entries, **dict.fromkeys(results.removed)})
+        for path, entry in expected.items():
+            if now.entry(path) not in (then.entry(path), entry):
                 raise Overtaken
+        self.head = head
+        self.world.tree.refresh(None)
+
+    def _merged(self, work: Work, results: Results, tip: Snapshot) -> Results:
+        """The results on the tip as it is now; raises Overtaken where both changed the same lines."""
+        base = tip if work.base is None else self.world.history.snapshot(work.base)
+        theirs = tip if self.head is None else self.world.history.snapshot(self.head)
+        sides = Sides(base, work.laid, theirs, work.saved)
+
+        def blobs(path: RepoPath, old: Oid, ours: Oid, now: Oid) -> Oid | None:
+            committer, boxes = self.world.committer, self.project.restore_boxes
+            if path in self.project.task_files:  # boxes are the tip's on all sides
+                data = committer.read(now)
+                old = committer.store(boxes(path, data, committer.read(old)))
+                ours = committer.store(boxes(path, data, committer.read(ours)))
+            return committer.merge(old, ours, now)
+
+        try:
+            found = merged(results, sides, blobs, own=not work.task.rebuild)
+        except Conflict as error:
+            raise Overtaken(error.path) from None
+        extra = dict(found.extra)
+        for path, entry in found.extra.items():
+            if path in self.project.task_files and entry is not None:
+                before = sides.theirs(path)
+                held = b"" if before is None else self.world.committer.read(before.oid)
+                extra[path] = self._without_box_changes(path, entry, held)
+        return replace(found, extra={path: e for path, e in extra.items() if e != sides.theirs(path)})
+
+    def _task_files(self, changes: Mapping[RepoPath, Entry | None]) -> dict[RepoPath, bytes]:
+        read = self.world.committer.read
+        return {p: read(e.oid) for p, e in changes.items() if e is not None and p in self.project.task_files}
 
     def _checkpoint(self, work: Work, results: Results, after: Overlay) -> Checkpoint:
         task = work.task
@@ -394,14 +468,21 @@ class Transactions:
                 work.told.append(f"its change of {path} was dropped: {name} makes that file")
                 continue
             taken[path] = entry
-        for path, entry in taken.items():
-            if path in self.project.task_files and entry is not None:
-                taken[path] = self._without_box_changes(path, entry)
+        for path, entry in list(taken.items()):
+            if path not in self.project.task_files:
+                continue
+            if entry is None:
+                del taken[path]
+                work.told.append(f"its deletion of {path} was dropped: that is a task file")
+            elif work.sandbox.in_place:
+                before = self.world.tree.tracked(path)
+                held = b"" if before is None else self.world.committer.read(before.oid)
+                taken[path] = self._without_box_changes(path, entry, held)
         return taken
 
-    def _without_box_changes(self, path: RepoPath, entry: Entry) -> Entry:
+    def _without_box_changes(self, path: RepoPath, entry: Entry, before: bytes) -> Entry:
         committer = self.world.committer
-        before, after = self.world.tree.read(path) or b"", committer.read(entry.oid)
+        after = committer.read(entry.oid)
         return Entry(entry.mode, committer.store(self.project.restore_boxes(path, before, after)))
 
     def _file_changes(self, results: Results, before: Mapping[RepoPath, Entry]) -> Iterable[FileChange]:
@@ -432,6 +513,13 @@ def _within(path: RepoPath, target: RepoPath) -> bool:
     return path == target or (target.endswith("/") and path.startswith(target))
 
 
+def _changed(work: Work, results: Results) -> bool:
+    """Whether an attempt left anything; a `rebuild` task started without its targets."""
+    if results.extra or results.removed or results.ignored:
+        return True
+    return any(work.task.rebuild or work.before.get(path) != e for path, e in results.entries.items())
+
+
 def _renamed(task: Task, name: str, path: RepoPath) -> Task:
     """The task with a bare name, which matched nothing at the start, as the path that it turned out to be."""
     targets = tuple(path if target == name else target for target in task.targets)
@@ -447,7 +535,10 @@ def _same(old: Checkpoint, new: Checkpoint) -> bool:
 
 
 class Overtaken(Exception):  # noqa: N818  (a state of the world, not a mistake)
-    """The branch moved and changed what the task read or wrote: it is to be judged again."""
+    """The branch moved and changed what the task read or wrote: it is to be judged again.
+
+    Its argument, if any, is the path that both changed.
+    """
 
 
 class BranchSwitched(RepositoryError):  # noqa: N818

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from specbuild.git import durable, faults, follow, journal
 from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import GITLINK, PLAIN, Files, aside_folder
 from specbuild.git.indexfile import IndexFile
-from specbuild.git.repository import Repository
+from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back
 from specbuild.git.trees import Writing, entry_at, tree_of, write_tree
 
@@ -91,6 +92,20 @@ class GitCommitter:
                 return False
             self._files.place(path, entry, content)
             return True
+
+    def merge(self, base: Oid, ours: Oid, theirs: Oid) -> Oid | None:
+        with self._writing(), tempfile.TemporaryDirectory(prefix="specbuild-merge-") as folder:
+            names = [os.path.join(folder, name) for name in ("ours", "base", "theirs")]
+            for name, oid in zip(names, (ours, base, theirs), strict=True):
+                data = self._repo.read(oid)
+                if b"\0" in data[:8000]:
+                    return None
+                with open(name, "wb") as file:
+                    file.write(data)
+            try:
+                return self._files.store(self._repo.git(["merge-file", "-p", "-q", *names]))
+            except GitFailed:  # its code is the number of conflicts
+                return None
 
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         with self._writing():

@@ -2,9 +2,13 @@
 
 import contextlib
 import fcntl
+import hashlib
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
@@ -36,6 +40,16 @@ _LEFT_BY_GIT = (
     *("MERGE_HEAD", "MERGE_MSG", "MERGE_MODE", "CHERRY_PICK_HEAD", "REVERT_HEAD", "SQUASH_MSG", "AUTO_MERGE"),
     *("BISECT_LOG", "BISECT_START", "rebase-merge", "rebase-apply", "sequencer", "index.lock", "HEAD.lock"),
 )
+_MANIFEST = re.compile(
+    r"(package(-lock)?|npm-shrinkwrap|composer|deno)\.json|.*\.lock(b)?|pnpm-lock\.yaml|\.npmrc|\.nvmrc"
+    r"|pyproject\.toml|setup\.(py|cfg)|Pipfile|.*requirements.*\.(txt|in)|\.python-version|Cargo\.toml"
+    r"|go\.(mod|sum|work)|Gemfile|mix\.exs|build\.gradle(\.kts)?|pom\.xml|.*\.csproj|Makefile"
+)
+"""Files by which tools know what to install: where one changed, a worktree is set up again."""
+
+_CROWD = 32
+"""So many worktrees with another setup than wanted are passed over; then one is set up anew."""
+
 _NOBODY = b"specbuild <specbuild@localhost> 0 +0000"
 
 
@@ -48,15 +62,48 @@ class Slot:
         self._lock = lock
 
     @staticmethod
-    def take(repo: Repository) -> "Slot":
-        """The first slot that nobody uses; a new one where all are in use."""
+    def take(repo: Repository, setup: str | None = None) -> "Slot":
+        """The first slot that nobody uses and that is set up so; a new one where there is none."""
         pool = os.path.join(repo.common_state_dir, "pool")
         number = 0
         while True:
             number += 1
             lock = _try_lock(pool, f"{number}.lock")
             if lock is not None:
-                return Slot(repo, os.path.join(pool, str(number)), lock)
+                slot = Slot(repo, os.path.join(pool, str(number)), lock)
+                state = slot.state()
+                if state.get("setup") == setup or not os.path.isdir(slot.folder) or number > _CROWD:
+                    return slot
+                slot.release()
+
+    # What a task's `setup` left
+
+    def state(self) -> dict[str, Any]:
+        """`setup`, the `key` of what it depends on, and the ignored paths that it left (`kept`)."""
+        try:
+            with open(f"{self.folder}.setup", encoding="utf-8") as file:
+                found = json.load(file)
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def remember(self, setup: str, key: str) -> None:
+        """What git ignores in the worktree now is what `setup` left."""
+        command = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"]
+        listed = another(self._repo, self.folder).git(command, env={"GIT_INDEX_FILE": self.base_index})
+        kept = [os.fsdecode(path).rstrip("/") for path in listed.split(b"\0") if path]
+        state = json.dumps({"setup": setup, "key": key, "kept": kept})
+        durable.put(f"{self.folder}.setup", state.encode(), durable=False)
+
+    def _kept(self, key: str | None) -> list[str]:
+        """Words of `git clean` that spare what the setup left, where that is still what is wanted."""
+        state = self.state()
+        if key is None or state.get("key") != key:
+            durable.drop(f"{self.folder}.setup")
+            return []
+        kept = state.get("kept")
+        paths = [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
+        return [word for path in paths for word in ("-e", "/" + re.sub(r"([\\*?\[\]!# ])", r"\\\1", path))]
 
     def release(self) -> None:
         os.close(self._lock)
@@ -80,15 +127,18 @@ class Slot:
         here = os.path.realpath(back) == os.path.realpath(os.path.join(self.folder, ".git"))
         return admin if whole and here and os.path.isfile(os.path.join(admin, "commondir")) else None
 
-    def lay_out(self, commit: Oid, tree: Oid) -> Repository:
-        """HEAD at `commit`, detached, and exactly the files of `tree`; mended first if it is not whole."""
+    def lay_out(self, commit: Oid, tree: Oid, key: str | None = None) -> Repository:
+        """HEAD at `commit`, detached, and exactly the files of `tree`; mended first if it is not whole.
+
+        `key`: also what a setup of this key left, if there was one.
+        """
         try:
-            return self._lay_out(commit, tree)
+            return self._lay_out(commit, tree, key)
         except (RepositoryError, OSError):
             self.remove()
-            return self._lay_out(commit, tree)
+            return self._lay_out(commit, tree, key)
 
-    def _lay_out(self, commit: Oid, tree: Oid) -> Repository:
+    def _lay_out(self, commit: Oid, tree: Oid, key: str | None) -> Repository:
         admin = self.admin()
         if admin is None or not os.path.isfile(self.base_index):
             self.remove()
@@ -102,7 +152,7 @@ class Slot:
         slot = another(self._repo, self.folder)
         env = {"GIT_INDEX_FILE": self.base_index}
         durable.drop(f"{self.base_index}.lock")
-        slot.git([*_QUIET, "clean", "-ffdxq"], env=env)
+        slot.git([*_QUIET, "clean", "-ffdxq", *self._kept(key)], env=env)
         slot.git([*_QUIET, "read-tree", "--reset", "-u", tree], env=env)
         faults.point("pool.laid")
         # with the index' time: git compares it with the files' to see which to look at again
@@ -123,6 +173,7 @@ class Slot:
         _discard(self.folder)
         _discard(self.base_index)
         _discard(f"{self.base_index}.lock")
+        _discard(f"{self.folder}.setup")
         admins = os.path.join(self._repo.common_dir, "worktrees")
         wanted = os.path.join(self.folder, ".git")
         with contextlib.suppress(FileNotFoundError):
@@ -160,6 +211,7 @@ class PooledSandbox:
         owned: Sequence[RepoPath],
         visible: Sequence[RepoPath] | None,
         share: Sequence[RepoPath],
+        setup: str | None = None,
     ) -> None:
         self._repo = another(repo, repo.top)
         self._head = head or _empty_commit(self._repo)
@@ -167,11 +219,14 @@ class PooledSandbox:
         self._owned = owned
         self._visible = visible
         self._share = [path.strip("/") for path in share]
-        self._slot = Slot.take(self._repo)
+        self._setup = setup
+        self._slot = Slot.take(self._repo, setup)
         self.folder = self._slot.folder
 
     def reset(self) -> None:
-        slot = self._slot.lay_out(self._head, self._tree())
+        tree = self._tree()
+        self._key = None if self._setup is None else self._setup_key(self._setup, tree)
+        slot = self._slot.lay_out(self._head, tree, self._key)
         self._files = Files(slot, f"{self.folder}.aside")
         for path in self._share:
             self._link(path)
@@ -194,6 +249,24 @@ class PooledSandbox:
                 seen[path] = entry
         seen.update(self._start)
         return write_tree(self._repo, None, seen)
+
+    def _setup_key(self, setup: str, tree: Oid) -> str:
+        """Of the command, and of the files that say what is to be installed."""
+        digest = hashlib.sha256(setup.encode("utf-8", "surrogateescape"))
+        for path, entry in sorted(entries_below(self._repo, tree, b"").items()):
+            if _MANIFEST.fullmatch(path.rsplit("/", 1)[-1]):
+                digest.update(b"\0" + os.fsencode(path) + b"\0" + entry.oid.encode())
+        return digest.hexdigest()
+
+    def unprepared(self, setup: str) -> bool:  # noqa: ARG002  (its key is known since `reset`)
+        return self._slot.state().get("key") != self._key
+
+    def prepared(self, setup: str) -> None:
+        """What it left elsewhere than in ignored places is put back: that is no task's work."""
+        self._whole()
+        if self._key is not None:
+            self._slot.remember(setup, self._key)
+        self.reset()
 
     def _link(self, path: RepoPath) -> None:
         """An ignored folder of the working tree, as it is there."""

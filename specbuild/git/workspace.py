@@ -62,8 +62,10 @@ class GitWorkspaces:
 
         option = task.options.get("share", ())
         asked = [option] if isinstance(option, str) else list(option)
-        share = list(dict.fromkeys([*self._share, *asked]))
-        return PooledSandbox(self._repo, self._head(), start, owned=owned, visible=visible, share=share)
+        share = list(dict.fromkeys([*self._share, *task.share, *asked]))
+        return PooledSandbox(
+            self._repo, self._head(), start, owned=owned, visible=visible, share=share, setup=task.setup
+        )
 
 
 class InPlace:
@@ -223,6 +225,13 @@ class InPlace:
 
     def exists(self, path: RepoPath) -> bool:
         return os.path.lexists(self._files.at(path.rstrip("/")))
+
+    def unprepared(self, setup: str) -> bool:  # noqa: ARG002
+        """Never: the working tree is the person's to set up."""
+        return False
+
+    def prepared(self, setup: str) -> None:
+        """As above."""
 
     def undo(self) -> None:
         found = self._journal

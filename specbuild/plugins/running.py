@@ -39,7 +39,22 @@ class PluginExecutors:
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> Failure | Ran:
         """The task's `verify`, by `sh -eu` in the same folder."""
-        script = attempt.verify
+        return self._script("verify", attempt.verify, attempt, log, cancelled)
+
+    def setup(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
+        """The task's `setup`, likewise."""
+        return self._script("setup", attempt.setup, attempt, log, cancelled)
+
+    def _script(
+        self,
+        name: str,
+        script: str | None,
+        attempt: Attempt,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Failure | Ran:
         if script is None:
             return Ran()
 
@@ -47,9 +62,9 @@ class PluginExecutors:
             code = job.shell(script)
             if code == 0:
                 return Succeeded()
-            return Failed(f"verify failed with exit code {code}: {_short(script)}", exit_code=code)
+            return Failed(f"{name} failed with exit code {code}: {_short(script)}", exit_code=code)
 
-        return _Call(attempt, log, cancelled, "verify").finish(check, self._patience)
+        return _Call(attempt, log, cancelled, name).finish(check, self._patience)
 
 
 def _short(script: str) -> str:
