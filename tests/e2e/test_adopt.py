@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from repositories import Workshop, box, workshops
+from repositories import CONFIG, Workshop, box, workshops
 
 Make = Callable[..., Workshop]
 
@@ -137,3 +137,82 @@ def test_a_merge_in_progress_is_left_alone(make: Make) -> None:
     done = work.process("adopt")
     assert done.code == 4
     assert "merge" in done.err
+
+
+def test_the_first_commit_of_a_repository_may_be_an_adoption(make: Make) -> None:
+    work = make()
+    work.type("tasks.md", box("T001", "a.txt", keep=True, ticked=True))
+    work.type("a.txt", "mine\n")
+    work.type("notes.txt", "not yet\n")
+    done = work.process("adopt")
+    assert done.code == 0, done.err
+    assert work.git("ls-tree", "--name-only", "HEAD").split() == ["a.txt", "tasks.md"]
+    assert work.git("status", "--porcelain") == "?? notes.txt"
+    assert work.build() == []
+
+
+def test_folders_and_ignored_targets_are_adopted_as_they_are(make: Make) -> None:
+    work = make(
+        box("T001", "out/", keep=True, ticked=True, run="true"),
+        box("T002", "dist/", "out/a.txt", run="mkdir -p dist; cp out/a.txt dist/"),
+        **{".gitignore": "/dist/\n", "out/a.txt": "1\n", "out/b.txt": "2\n"},
+    )
+    work.type("dist/a.txt", "1\n")
+    work.type("out/new.txt", "3\n")
+    (work.folder / "out/b.txt").unlink()
+    done = work.process("adopt", "T001", "T002")
+    assert done.code == 0, done.err
+    assert work.git("ls-tree", "-r", "--name-only", "HEAD").split() == [
+        ".gitignore",
+        "out/a.txt",
+        "out/new.txt",
+        "specbuild.toml",
+        "tasks.md",
+    ]
+    assert work.verdicts() == {"T001": "up-to-date", "T002": "up-to-date"}
+    assert work.build() == []
+    work.assert_tidy()
+
+
+def test_a_commit_adopted_from_a_linked_worktree_lands_on_its_branch(make: Make, tmp_path: Path) -> None:
+    work = make(box("T001", "a.txt", keep=True, ticked=True), **{"a.txt": "1\n"})
+    main = work.head()
+    work.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    work.folder = tmp_path / "side"
+    assert work.process("adopt").code == 0
+    assert work.git("rev-parse", "main") == main
+    assert work.git("rev-parse", "side^") == main
+    assert work.verdicts() == {"T001": "up-to-date"}
+
+
+def test_ten_spec_kit_tasks_that_were_ticked_by_hand_are_adopted_at_once(make: Make) -> None:
+    lines = [f"- [x] T{n:03} [P] Create part {n} in src/part{n}.py\n" for n in range(1, 11)]
+    files = {f"src/part{n}.py": f"{n}\n" for n in range(1, 11)}
+    work = make("# Tasks\n\n## Phase 1: Setup\n\n", *lines, config="", **files)
+    done = work.process("adopt")
+    assert done.code == 0, done.err
+    assert "10 tasks recorded as done" in done.out
+    assert set(work.verdicts().values()) == {"up-to-date"}
+    assert work.process("check", "--strict").code == 0
+    work.assert_tidy()
+
+
+def test_a_staged_version_that_differs_from_the_file_is_kept_first(make: Make) -> None:
+    work = make(box("T001", "a.txt", keep=True, ticked=True), **{"a.txt": "1\n"})
+    work.type("a.txt", "staged\n")
+    work.git("add", "a.txt")
+    work.type("a.txt", "typed\n")
+    assert work.process("adopt").code == 0
+    assert work.git("show", "HEAD:a.txt") == "typed"
+    assert [work.git("show", f"{ref}:a.txt") for ref in work.kept()] == ["staged"]
+
+
+def test_edits_stop_an_adoption_where_they_are_to_be_committed_by_hand(make: Make) -> None:
+    config = CONFIG + 'save_inputs = "refuse"\n'
+    work = make(box("T001", "a.txt", keep=True, ticked=True), config=config, **{"a.txt": "1\n"})
+    work.type("a.txt", "typed\n")
+    before, sights = work.head(), work.sights()
+    done = work.process("adopt")
+    assert done.code == 2
+    assert "a.txt is edited and not committed" in done.err
+    assert (work.head(), work.sights()) == (before, sights)

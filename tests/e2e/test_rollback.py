@@ -16,6 +16,8 @@ CHAIN = (
     box("T004", "other.txt", "seed.txt"),
 )
 
+CONFIG_ANY = '[[rule]]\nexecutor = "shell"\nwrites = "any"\non_edit = "keep"\n'
+
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
@@ -182,3 +184,57 @@ def test_a_merge_in_progress_is_left_alone(chain: Workshop) -> None:
     assert done.code == 4
     assert "merge" in done.err
     assert (chain.head(), chain.sights()) == (before, sights)
+
+
+def test_on_a_detached_head_in_a_linked_worktree_only_that_moves(chain: Workshop, tmp_path: Path) -> None:
+    main = chain.head()
+    chain.git("worktree", "add", "-q", "--detach", str(tmp_path / "side"))
+    chain.folder = tmp_path / "side"
+    done = chain.process("rollback", "T003")
+    assert done.code == 0, done.err
+    assert chain.git("rev-parse", "main") == main
+    assert chain.git("rev-parse", "HEAD^") == main
+    assert chain.text("c.txt") is None
+
+
+def test_untracked_files_in_a_folder_that_goes_stay(make: Make) -> None:
+    work = make(box("T001", "out/a.txt"))
+    work.build()
+    work.type("out/mine.txt", "mine\n")
+    assert work.process("rollback", "T001").code == 0
+    assert (work.text("out/a.txt"), work.text("out/mine.txt")) == (None, "mine\n")
+
+
+def test_an_untracked_file_where_one_comes_back_is_in_the_way(make: Make) -> None:
+    work = make(
+        box("T001", "", more="targets: old.txt", run="rm -f old.txt; echo 1 > new.txt"), config=CONFIG_ANY
+    )
+    work.type("old.txt", "old\n")
+    work.commit("old")
+    text = (work.text("tasks.md") or "").replace("targets: old.txt", "targets: new.txt")
+    work.commit("words", **{"tasks.md": text})
+    work.build()
+    assert work.text("old.txt") is None
+    work.type("old.txt", "typed again\n")
+    before = work.head()
+    done = work.process("rollback", "T001")
+    assert done.code == 1
+    assert "old.txt" in done.err
+    assert (work.head(), work.text("old.txt")) == (before, "typed again\n")
+    (work.folder / "old.txt").unlink()
+    assert work.process("rollback", "T001").code == 0
+    assert work.text("old.txt") == "old\n"
+
+
+def test_a_checkpoint_in_a_merge_is_left_to_git(chain: Workshop) -> None:
+    line = chain.git("log", "-1", "--format=%B", chain.found("T004"))
+    chain.git("reset", "-q", "--hard", "HEAD~4")
+    chain.git("switch", "-q", "-c", "side")
+    chain.commit("side", **{"other.txt": "(do t004\n1\n)\n"})
+    chain.git("switch", "-q", "main")
+    chain.git("merge", "-q", "--no-ff", "-m", line, "side")
+    before = chain.head()
+    done = chain.process("rollback", "T004")
+    assert done.code == 1
+    assert "merge" in done.err
+    assert chain.head() == before
