@@ -275,6 +275,7 @@ class Transactions:
             return Done(None, None, (), tuple(warnings), replan=False)
         text = message(task, checkpoint, subject=subject, notes=work.notes)
         records.append(Record(text, changes, in_place=False))
+        before = {**{p: e for p in results.extra if (e := tip.tracked(p)) is not None}, **work.before}
         commits = committer.commit(records, onto=self.head)
         work.sandbox.accept()
         work.stack.close()
@@ -287,7 +288,7 @@ class Transactions:
         replan = set(checkpoint.targets) != set(work.task.targets) or any(
             path in self.project.sources for path in results.extra
         )
-        files = tuple(self._file_changes(results, work.before))
+        files = tuple(self._file_changes(results, before))
         elsewhere = bool(own) or any(path not in results.entries for path in results.extra)
         return Done(recorded, head, files, tuple(warnings), replan, elsewhere)
 
@@ -492,7 +493,7 @@ class Transactions:
             **results.extra,
         }
         for path, entry in sorted(changed.items()):
-            old = before.get(path) or (self.world.tree.tracked(path) if path in results.extra else None)
+            old = before.get(path)
             if entry == old:
                 continue
             lines = None if entry is None else self._lines(path)
