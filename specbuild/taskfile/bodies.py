@@ -49,7 +49,7 @@ _CODES: Final = re.compile(
 )
 _IN_LIST: Final = re.compile(r"(?:[A-Z]{1,6}-)?\d+(?:\.\d+)*[a-z]?(?![\w])")
 _WORDS: Final = re.compile(r"(?:\{[^{}]{0,300}\}|[^\s,;])+")
-_PATH_WORD: Final = re.compile(r"[^\s*?`,;]+\Z")
+_PATH_WORD: Final = re.compile(r"[^\s*?`;]+\Z")
 _RULE: Final = re.compile(r"\s*(?:-{3,}|\*{3,}|_{3,})\s*\Z")
 LANGUAGES: Final = ("sh", "bash", "python")
 
@@ -99,7 +99,7 @@ class _Reader:
         if name in _REQUIREMENTS:
             self.requirements.update(dict.fromkeys(_IN_LIST.findall(value)))
             return "requirements"
-        if name in _NEEDS:
+        if name.replace("_", " ") in _NEEDS:
             self.needs.append((value, name == "needs", line.number))
             self.keys.setdefault("needs", BodyKey(value, line.number))
             return "needs"

@@ -72,7 +72,24 @@ class Choice:
         if candidates and not tasks:
             first = candidates[0].line.number
             self._warn(first, "no-task", "this box and all others are notes: give the tasks ids such as T001")
+        elif any(draft.id for draft in tasks):
+            self._forgotten(notes)
         return sorted(tasks, key=lambda draft: draft.index)
+
+    def _forgotten(self, notes: list[Draft]) -> None:
+        """Says, once a file, that boxes without ids are no tasks here."""
+        loose = [
+            draft.line.number
+            for draft in notes
+            if draft.line.parent < 0
+            and draft.head.description
+            and not draft.section.notes
+            and not any(section.task for section in draft.section.chain())
+        ]
+        if loose:
+            many = f" (and {len(loose) - 1} more)" if len(loose) > 1 else ""
+            message = f"this box{many} has no id, so in a file with ids it is a note; a task needs an id"
+            self._warn(loose[0], "box-without-id", message)
 
     def _warn(self, line: int, code: str, message: str) -> None:
         self.warnings.append(Warning_(self.path, line, code, message))

@@ -90,7 +90,7 @@ def mentions(title: str) -> tuple[tuple[Mention, ...], list[str]]:
             end, last = place.end, place.start
         mention = _mention(place, "read" if looking else relation)
         known = result.get(place.written)
-        if known is None or (known.role == "read" and mention.role == "target"):
+        if known is None or (mention.role == "target" and (known.role == "read" or known.absent)):
             result[place.written] = mention
     return tuple(result.values()), outside
 

@@ -264,7 +264,9 @@ class _Scanner:
             and lines[lazy_after].kind in ("item", "box", "text")
         )
         if lazy and line.indent <= lines[stack[-1]].indent:
-            line.parent = -1
+            # goes on with a paragraph, so the list goes on too, but it stands below outer items only
+            above = [index for index in stack if lines[index].indent < line.indent]
+            line.parent = above[-1] if above else -1
             return
         while stack and line.indent <= lines[stack[-1]].indent:
             stack.pop()

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from specbuild.engine.task import RepoPath
 from specbuild.errors import TaskFileError
+from specbuild.taskfile.marks import read_head
 from specbuild.taskfile.ticks import boxes
 
 _LINES: Final = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
@@ -66,14 +67,40 @@ def _rows(data: bytes, path: RepoPath) -> list[Row]:
 def _merged(base: Sequence[Row], ours: Sequence[Row], theirs: Sequence[Row]) -> Iterator[Row]:
     """diff3: lines that all three have keep them in step; between those, whoever changed something wins."""
     in_ours, in_theirs = _matches(base, ours), _matches(base, theirs)
+    ours, theirs = (
+        _moved(base, theirs, in_theirs, ours, in_ours),
+        _moved(base, ours, in_ours, theirs, in_theirs),
+    )
     b = o = t = 0
     for index in chain((i for i in range(len(base)) if i in in_ours and i in in_theirs), [len(base)]):
         next_o = in_ours.get(index, len(ours))
         next_t = in_theirs.get(index, len(theirs))
         yield from _between(base[b:index], ours[o:next_o], theirs[t:next_t])
         if index < len(base):
-            yield _united(base[index], ours[next_o], theirs[next_t])
+            yield _united(base[index].box, ours[next_o], theirs[next_t])
         b, o, t = index + 1, next_o + 1, next_t + 1
+
+
+def _moved(
+    base: Sequence[Row],
+    ticked: Sequence[Row],
+    in_ticked: dict[int, int],
+    other: Sequence[Row],
+    in_other: dict[int, int],
+) -> Sequence[Row]:
+    """`other`, with the boxes that the first side changed in lines that `other` has moved elsewhere."""
+    changed = {
+        base[index].words: ticked[place].box
+        for index, place in in_ticked.items()
+        if index not in in_other and ticked[place].box != base[index].box
+    }
+    if not changed:
+        return other
+    kept = set(in_other.values())
+    return [
+        row if place in kept or row.words not in changed else row._replace(box=changed[row.words])
+        for place, row in enumerate(other)
+    ]
 
 
 def _matches(base: Sequence[Row], side: Sequence[Row]) -> dict[int, int]:
@@ -93,10 +120,10 @@ def _matches(base: Sequence[Row], side: Sequence[Row]) -> dict[int, int]:
     return found
 
 
-def _united(base: Row, ours: Row, theirs: Row) -> Row:
+def _united(before: bytes | None, ours: Row, theirs: Row) -> Row:
     """One line that only boxes may differ in; a side that changed its box wins, a tick over anything else."""
-    if ours.box == base.box or _is_ticked(theirs):
-        return theirs._replace(head=ours.head, tail=ours.tail) if theirs.box != base.box else ours
+    if ours.box == before or (theirs.box != before and _is_ticked(theirs) and not _is_ticked(ours)):
+        return theirs
     return ours
 
 
@@ -107,9 +134,8 @@ def _is_ticked(row: Row) -> bool:
 def _between(base: Sequence[Row], ours: Sequence[Row], theirs: Sequence[Row]) -> Sequence[Row]:
     """A stretch in which at least one side changed words."""
     if _same(ours, theirs):
-        return (
-            [_united(b, o, t) for b, o, t in zip(ours, ours, theirs, strict=True)] if ours != theirs else ours
-        )
+        before = [row.box for row in base] if len(base) == len(ours) else [b" "] * len(ours)
+        return [_united(box, o, t) for box, o, t in zip(before, ours, theirs, strict=True)]
     if _same(base, ours):
         return _ticks_carried(base, ours, theirs)
     if _same(base, theirs):
@@ -136,20 +162,17 @@ def _boxed(base: Row, worded: Row, other: Row) -> Row:
     """`worded`, with the box of `other` where only that one changed it."""
     if worded.box is None or other.box is None or other.box == base.box or worded.box != base.box:
         return worded
+    if worded.words != other.words and (_id(worded) is None or _id(worded) != _id(other)):
+        return worded  # another task stands there now, and nobody did that one
     return worded._replace(box=other.box)
 
 
+def _id(row: Row) -> str | None:
+    return read_head(row.tail.partition(b"]")[2].strip().decode()).id
+
+
 def _ticks_carried(base: Sequence[Row], ticked: Sequence[Row], worded: Sequence[Row]) -> Sequence[Row]:
-    """`worded`, with what the other side, which left the words alone, did to the boxes."""
-    changed = {b.words: (b, t) for b, t in zip(base, ticked, strict=True) if b.box != t.box}
-    if not changed:
+    """`worded`, with what the other side, which left the words alone, did to the boxes of reworded lines."""
+    if len(base) != len(worded):
         return worded
-    if len(base) == len(worded):
-        return [_boxed(b, w, t) for b, t, w in zip(base, ticked, worded, strict=True)]
-    return [_boxed(*_pair(changed, row)) for row in worded]
-
-
-def _pair(changed: dict[tuple[bytes, bytes], tuple[Row, Row]], row: Row) -> tuple[Row, Row, Row]:
-    """A reworded stretch's line with its own earlier and ticked form, where it was only moved."""
-    base, ticked = changed.get(row.words, (row, row))
-    return base, row, ticked
+    return [_boxed(b, w, t) for b, t, w in zip(base, ticked, worded, strict=True)]

@@ -49,6 +49,7 @@ _AGAINST: Final = re.compile(
     re.IGNORECASE,
 )
 _SURE: Final = re.compile(rf"{_STRONG}|\btasks?\b", re.IGNORECASE)
+_ONLY_IDS: Final = re.compile(rf"{_LIST}\s?(?:[(（].*)?\Z", re.IGNORECASE | re.DOTALL)
 _DIGITS: Final = re.compile(r"\d+")
 _PARTS: Final = re.compile(r"([A-Za-z_-]*)(\d+(?:\.\d+)*)([A-Za-z]?)(?:@(\d+))?\Z")
 NOTHING: Final = frozenset(
@@ -202,6 +203,11 @@ def tokens(text: str) -> Iterator[str]:
         yield f"{match['first']}..{match['last']}" if match["last"] else match["first"]
 
 
+def _strong_tokens(text: str) -> Iterator[str]:
+    for match in _MENTIONS.finditer(text):
+        yield f"{match['first']}..{match['last']}" if match["last"] else match["first"]
+
+
 def resolve(written: Iterable[str], known: Known, *, own: str, line: int) -> Iterator[Need]:
     """Explicit needs: ranges expanded, the file's own spelling where it has one."""
     for token in written:
@@ -240,8 +246,8 @@ def declared(value: str, *, strict: bool) -> list[str]:
     core = value.strip().strip("[]`").strip()
     if core.lower().rstrip(".") in NOTHING:
         return []
-    if not strict:
-        return list(tokens(core))
+    if not strict:  # `Node 18.2 and Phase 2` names no task, `1.2, 1.3` does
+        return list(tokens(core)) if _ONLY_IDS.match(core) else [*_strong_tokens(core)]
     found: list[str] = []
     for word in re.split(r"[,;、，\s]+", re.sub(r"\s*(?:–|—|\.\.|(?<=\d)-(?=T?\d)|\bto\b)\s*", "..", core)):
         bare = word.strip("`*[]().")

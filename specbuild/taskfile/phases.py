@@ -24,8 +24,9 @@ class Section:
         self.parent = parent
         self.index = index  # of its line
         self.task = False  # it is a task itself
-        self.notes: bool = bool(heading and not heading.phase and heading.notes) or (
-            parent is not None and parent.notes and not (heading and heading.phase)
+        named = heading is not None and heading.phase in ("word", "story")
+        self.notes: bool = bool(heading and heading.notes) or (
+            parent is not None and parent.notes and not named
         )
         self.story: str | None = (heading.story if heading else None) or (parent.story if parent else None)
         self.priority: int | None = heading.priority if heading else None
