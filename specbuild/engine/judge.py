@@ -47,6 +47,7 @@ class Judge:
             owner = self._owners.of(recorded)
             if owner is not None:
                 self._found[owner].append(recorded)
+        self._rank = {position: rank for rank, position in enumerate(graph.order)}
         self._verdicts: dict[int, Verdict] = {}
         self._inputs: dict[int, Inputs] = {}
 
@@ -59,8 +60,20 @@ class Judge:
     def verdict(self, position: int) -> Verdict:
         """One task's; remembered until `forget`."""
         if position not in self._verdicts:
-            self._verdicts[position] = self._judge(position)
+            for place in self._unjudged(position):
+                self._verdicts[place] = self._judge(place)
         return self._verdicts[position]
+
+    def _unjudged(self, position: int) -> list[int]:
+        """The task after all that it depends on by content: asked of each other they would fill the stack."""
+        found, waiting = {position}, [position]
+        while waiting:
+            for edge in self.graph.content(waiting.pop()):
+                source = self.graph.index[edge.source]
+                if source not in found and source not in self._verdicts:
+                    found.add(source)
+                    waiting.append(source)
+        return sorted(found, key=self._rank.__getitem__) if len(found) > 1 else [position]
 
     def forget(self, position: int) -> None:
         """The tree changed where this task looks: the next question looks again."""
