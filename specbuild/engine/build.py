@@ -603,7 +603,15 @@ class Builder:
         self._running.pop(work.position, None)
         for message in dict.fromkeys(work.told):
             self._emit(Warned(message, work.task.name))
-        self._finish(work.position, "failed", work=work, error=failure.message, partial=ref)
+        self._finish(
+            work.position,
+            "failed",
+            work=work,
+            error=failure.message,
+            exit_code=failure.exit_code,
+            timed_out=failure.timed_out,
+            partial=ref,
+        )
         self._after_failure(work.position)
 
     def _give_up(self, position: int, error: str) -> None:

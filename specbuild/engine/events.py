@@ -113,6 +113,8 @@ class TaskFinished(Event):
     saved_seconds: float | None = None  # what reuse saved
     output: str = ""  # the end of the last attempt's output, for diagnosis
     usage: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int | None = None  # of what failed; negative: the signal that killed it; None: nothing exited
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,7 @@ class Failure:
     exit_code: int | None = None  # negative: the signal that killed it
     permanent: bool = False
     usage: Mapping[str, Any] = field(default_factory=dict)  # what it cost all the same
+    timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

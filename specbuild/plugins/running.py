@@ -151,6 +151,7 @@ class _Call:
         exit_code: int | None = None,
         permanent: bool = False,
         usage: Mapping[str, Any] | None = None,
+        timed_out: bool = False,
     ) -> Failure:
         output = "".join(self._tail)[-_TAIL:]
         return Failure(
@@ -160,6 +161,7 @@ class _Call:
             exit_code=exit_code,
             permanent=permanent,
             usage=usage or {},
+            timed_out=timed_out,
         )
 
     def finish(self, function: Callable[[Job], object], patience: float) -> Failure | Ran:
@@ -185,14 +187,15 @@ class _Call:
         if not answers:  # the log raised while a plugin's error was told
             return self._failure(f"{self._source} failed, and its error could not be told")
         if late and isinstance(answers[0], Ran):
-            return self._failure(_timed_out(self._timeout))
+            return self._failure(_timed_out(self._timeout), timed_out=True)
         return answers[0]
 
     def _answer(self, function: Callable[[Job], object]) -> Failure | Ran:
         try:
             result = function(self._job)
         except Stopped as stop:
-            return self._failure(_timed_out(self._timeout) if stop.timed_out else str(stop))
+            message = _timed_out(self._timeout) if stop.timed_out else str(stop)
+            return self._failure(message, timed_out=stop.timed_out)
         except BaseException as error:  # noqa: BLE001  (also sys.exit: a plugin must not take the run down)
             return self._raised(error)
         if isinstance(result, Succeeded):

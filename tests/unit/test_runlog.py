@@ -92,6 +92,7 @@ EVERY_KIND: tuple[Event, ...] = (
         A, "title", "failed", 12.25, 3, "a" * 40, "refused", 3, 8, 2, "Phase 1", "US1", 1, True,
         (FileChange("src/x.js", "created", 245), FileChange("logo.png", "modified", None)),
         B, "refs/specbuild/failed/T001", "b" * 40, 4.5, "the end", {"tokens": 12, "cost": 0.5, "parts": [1, None]},
+        -9, True,
     ),
     GateStarted("tests", None),
     GateFinished("tests", "Phase 1", True, False, 5.5, "ok", {"passed": 3, "suites": [{"name": "a"}]}, 91.5),
