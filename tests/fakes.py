@@ -141,8 +141,9 @@ class FakeTree:
     def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
         list(paths or ())
 
-    def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
-        list(paths)
+    def moved(self, commit: Oid, changes: Mapping[RepoPath, Entry | None]) -> None:
+        for path, entry in changes.items():
+            assert self.tracked(path) == entry
 
     def dirty(self) -> Collection[RepoPath]:
         return [p for p in {*self._here, *self._base} if self._here.get(p) != self._base.get(p)]
@@ -175,7 +176,14 @@ class FakeHistory:
     def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
         assert commit == self.repo.tip
 
-    def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
+    def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
+        found = self.checkpoints()
+        return [r for r in found if r.checkpoint.definition == definition or r.checkpoint.name == name]
+
+    def with_key(self, key: str) -> Sequence[Recorded]:
+        return [r for r in self.checkpoints() if r.checkpoint.key == key]
+
+    def elsewhere(self, refs: Sequence[str], key: str | None = None) -> Sequence[Recorded]:
         return []
 
     def anywhere(self, path: RepoPath, result: str) -> bool:

@@ -320,7 +320,7 @@ class Builder:
         self._dispatch(work, _first_stage(work), delay=0.0)
 
     def _place(self) -> int:
-        settled = len(self._choice.chosen) - len(self._plan.unsettled)
+        settled = len(self._choice.chosen) - self._plan.unsettled
         return settled + len(self._running) + 1
 
     def _dispatch(self, work: Work, stage: str, *, delay: float) -> None:
@@ -387,14 +387,12 @@ class Builder:
         return False
 
     def _supply(self, verdict: Verdict) -> Iterable[Recorded]:
-        undone = {r.checkpoint.key for r in self._world.history.checkpoints() if r.undone}
-        for recorded in self._world.history.checkpoints():
-            if _supplies(recorded, verdict) and not recorded.undone:
-                yield recorded
-        if verdict.key not in undone:
-            for recorded in self._world.history.elsewhere(self._settings.reuse_from):
-                if _supplies(recorded, verdict):
-                    yield recorded
+        history = self._world.history
+        here = history.with_key(verdict.key)
+        yield from (recorded for recorded in here if _supplies(recorded, verdict) and not recorded.undone)
+        if not any(recorded.undone for recorded in here):
+            there = history.elsewhere(self._settings.reuse_from, verdict.key)
+            yield from (recorded for recorded in there if _supplies(recorded, verdict))
 
     # -- settling ---------------------------------------------------------------------------------
 

@@ -42,12 +42,8 @@ class Judge:
         self._never = never  # documents about the work, which are no inputs (SPEC section 9, `report`)
         self._looker = self._look_at(snapshot)
         self._owners = _Owners(graph)
-        self._found: dict[int, list[Recorded]] = defaultdict(list)
-        for recorded in history.checkpoints():
-            owner = self._owners.of(recorded)
-            if owner is not None:
-                self._found[owner].append(recorded)
         self._rank = {position: rank for rank, position in enumerate(graph.order)}
+        self._found: dict[int, list[Recorded]] = {}
         self._verdicts: dict[int, Verdict] = {}
         self._inputs: dict[int, Inputs] = {}
 
@@ -82,7 +78,8 @@ class Judge:
 
     def recorded(self, position: int, recorded: Recorded) -> None:
         """A new checkpoint of a task is in the history."""
-        self._found[position].insert(0, recorded)
+        if position in self._found:
+            self._found[position].insert(0, recorded)
         self.forget(position)
 
     def assume(self, position: int, checkpoint: Checkpoint) -> None:
@@ -93,7 +90,13 @@ class Judge:
 
     def checkpoints(self, position: int) -> Sequence[Recorded]:
         """All that belong to a task, newest first, undone ones included."""
-        return self._found[position]
+        found = self._found.get(position)
+        if found is None:
+            text = self.graph.tasks[position].text
+            concerning = self.history.concerning(text.name, text.definition)
+            found = [recorded for recorded in concerning if self._owners.of(recorded) == position]
+            self._found[position] = found
+        return found
 
     def inputs(self, position: int) -> Inputs:
         if position not in self._inputs:
@@ -183,7 +186,7 @@ class Judge:
 
     def _judge(self, position: int) -> Verdict:
         task = self.graph.tasks[position]
-        found = self._found[position]
+        found = self.checkpoints(position)
         key, local = self.parts(position).key(), self.local(position)
         may_run = any(
             above.stale or above.may_run
@@ -220,7 +223,7 @@ class Judge:
     def _live(self, position: int) -> list[Recorded]:
         """Of a task's checkpoints, those that no newer one supersedes; several after a merge or a squash."""
         live: list[Recorded] = []
-        for recorded in self._found[position]:
+        for recorded in self.checkpoints(position):
             if recorded.undone:
                 continue
             if all(
@@ -293,7 +296,7 @@ class Judge:
     def _carried_then(self, edge: Edge, reader: Task, base: Recorded) -> Iterator[tuple[RepoPath, str]]:
         """What an edge carried when `base` was recorded: by the source's checkpoint that was newest then."""
         position = self.graph.index[edge.source]
-        older = [r for r in self._found[position] if r.order >= base.order]
+        older = [r for r in self.checkpoints(position) if r.order >= base.order]
         tree = self.history.snapshot(base.commit)
         if not older:
             for path in [edge.path] if edge.path else self.graph.tasks[position].targets:

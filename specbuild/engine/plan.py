@@ -76,6 +76,7 @@ class Plan:
         self._after: dict[int, list[tuple[int, bool]]] = defaultdict(list)  # node -> (node, blocks)
         self._ready: list[tuple[float, int]] = []
         self._settled: set[int] = set()
+        self._open = len(chosen)  # tasks that are not settled
         self._under_way: set[int] = set()
         self.blocked: dict[int, int] = {}  # task -> the failed one that holds it back
         waits: dict[int, dict[int, bool]] = {position: {} for position in chosen}
@@ -110,9 +111,12 @@ class Plan:
     def _taken(self, node: int) -> bool:
         return node in self._settled or node in self._under_way
 
-    def candidates(self) -> Sequence[int]:
+    def candidates(self) -> Iterator[int]:
         """All that may start now, best first."""
-        return [node for _, node in sorted(self._ready) if not self._taken(node)]
+        best = self.ready()
+        if best is not None:
+            yield best  # mostly nobody asks for more
+            yield from [node for _, node in sorted(self._ready) if node != best and not self._taken(node)]
 
     def start(self, position: int) -> None:
         self._under_way.add(position)
@@ -126,6 +130,7 @@ class Plan:
 
     def again(self, position: int) -> None:
         """A settled task is to run once more."""
+        self._open += position in self._settled
         self._settled.discard(position)
         self._missing[position] = 0
         heappush(self._ready, (self._rank(position), position))
@@ -135,14 +140,14 @@ class Plan:
         self._under_way.discard(position)
         if position in self._settled:
             return
-        self._settled.add(position)
+        self._mark(position)
         for node, _ in self._after.pop(position, ()):
             self._release(node)
 
     def fail(self, position: int) -> Sequence[int]:
         """Failed: returns the tasks that it holds back, all the way down, in order."""
         self._under_way.discard(position)
-        self._settled.add(position)
+        self._mark(position)
         held: list[int] = []
         work = [(node, blocks) for node, blocks in self._after.pop(position, ())]
         while work:
@@ -152,12 +157,16 @@ class Plan:
             if not blocks:
                 self._release(node)
                 continue
-            self._settled.add(node)
+            self._mark(node)
             if node < self._tasks:
                 self.blocked[node] = position
                 held.append(node)
             work += self._after.pop(node, ())
         return sorted(held)
+
+    def _mark(self, node: int) -> None:
+        self._open -= node < self._tasks and node not in self._settled
+        self._settled.add(node)
 
     def _release(self, node: int) -> None:
         self._missing[node] -= 1
@@ -169,6 +178,6 @@ class Plan:
             self.settle(node)
 
     @property
-    def unsettled(self) -> Sequence[int]:
-        """Tasks that neither finished nor failed nor are blocked, in order."""
-        return sorted(node for node in self._missing if node < self._tasks and node not in self._settled)
+    def unsettled(self) -> int:
+        """How many tasks neither finished nor failed nor are blocked."""
+        return self._open

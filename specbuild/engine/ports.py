@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.events import Event
-from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task
+from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task, TaskName
 
 __all__ = [
     "Attempt",
@@ -71,8 +71,8 @@ class Tree(Snapshot, Protocol):
     def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
         """These paths (folders end with `/`; None: any) may have changed on disk, and HEAD may have moved."""
 
-    def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
-        """HEAD is now at `commit`, which differs from the last one at these paths."""
+    def moved(self, commit: Oid, changes: Mapping[RepoPath, Entry | None]) -> None:
+        """HEAD is now at `commit`, which differs from the last one in just these (None: removed)."""
 
     def dirty(self) -> Collection[RepoPath]:
         """Tracked paths that differ from HEAD, staged or not, and untracked ones that git does not ignore."""
@@ -100,8 +100,17 @@ class History(Protocol):
     def added(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
         """The tip moved to a commit, just made on top of the last, with these checkpoints: now the newest."""
 
-    def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
-        """Checkpoints that only other refs (patterns such as `refs/heads/*`) reach, not undone there."""
+    def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
+        """Those of them that have this definition or this name."""
+
+    def with_key(self, key: str) -> Sequence[Recorded]:
+        """Those of them that have this key."""
+
+    def elsewhere(self, refs: Sequence[str], key: str | None = None) -> Sequence[Recorded]:
+        """Checkpoints that only other refs (patterns such as `refs/heads/*`) reach, not undone there.
+
+        `key`: only those that have it.
+        """
 
     def anywhere(self, path: RepoPath, result: str) -> bool:
         """Whether a checkpoint reachable from any ref or reflog records this result of this path."""

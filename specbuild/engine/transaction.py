@@ -281,7 +281,7 @@ class Transactions:
         work.stack.close()
         head = commits[-1]
         self.head = head
-        self.world.tree.moved(head, [*saved, *changes])
+        self.world.tree.moved(head, {**saved, **changes})
         self.world.tree.refresh([*task.targets, *changes])
         self.world.history.added(head, [checkpoint], int(work.began + work.seconds))
         recorded = self.world.history.checkpoints()[0]

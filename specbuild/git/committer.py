@@ -53,7 +53,6 @@ class GitCommitter:
         self._files = Files(repo, aside_folder(repo))
         self._mutex = threading.RLock()  # libgit2's objects belong to one thread at a time
         self._known: set[tuple[RepoPath, Entry]] = set()  # what `keep` has put under a ref
-        self._index: IndexFile | None = None  # as we wrote it last
         self.left: list[RepoPath] = []
         self.kept: list[tuple[RepoPath, str]] = []
 
@@ -182,7 +181,7 @@ class GitCommitter:
 
     def _publish(self, batch: _Batch, lock: IndexLock) -> None:
         """Files and new index first, so that after the ref has moved one rename is left to do."""
-        index = IndexFile.read(lock.path, self._index)
+        index = self._repo.index_file()
         standing = follow.look(self._files, batch.after, index)
         self._keep_staged(batch, index, standing)
         faults.point("commit.staged-kept")
@@ -212,7 +211,7 @@ class GitCommitter:
             raise
         faults.point("commit.ref-moved")
         lock.publish()
-        self._index = new_index.settled(found)
+        self._repo.shared.index = new_index.settled(found)
         faults.point("commit.index-renamed")
         durable.drop(note)
         faults.point("commit.intent-dropped")

@@ -29,6 +29,7 @@ class GitHistory:
         self._ancestry: dict[tuple[Oid, Oid], bool] = {}
         self._places: dict[Oid, Place] = {}
         self._everywhere: set[tuple[RepoPath, str]] | None = None
+        self._elsewhere: dict[tuple[str, ...], Records] = {}
         self._added: dict[Oid, int] = {}  # commits that this process made, numbered as they came
         self._walked: Oid | None = None  # the tip that `_stored` or `_deep` is about
         self._walked_lines = 0
@@ -71,14 +72,20 @@ class GitHistory:
             self._snapshots[commit] = CommitSnapshot(self._repository, commit)
         return self._snapshots[commit]
 
-    def elsewhere(self, refs: Sequence[str]) -> Sequence[Recorded]:
+    def with_key(self, key: str) -> Sequence[Recorded]:
+        return self._records.with_key(key)
+
+    def elsewhere(self, refs: Sequence[str], key: str | None = None) -> Sequence[Recorded]:
         if not refs:
             return ()
+        found = self._elsewhere.get(tuple(refs))
+        if found is None:  # once: a run does not see what others record meanwhile
+            nodes = self._nodes_of([f"--glob={_as_glob(pattern)}" for pattern in refs])
+            found = self._elsewhere[tuple(refs)] = Records(flatten("", nodes, cut=False))
         undone_here = {record.checkpoint.key for record in self._records.undone()}
-        nodes = self._nodes_of([f"--glob={_as_glob(pattern)}" for pattern in refs])
         return [
             record
-            for record in Records(flatten("", nodes, cut=False))
+            for record in (found if key is None else found.with_key(key))
             if not record.undone and record.checkpoint.key not in undone_here
         ]
 

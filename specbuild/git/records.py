@@ -17,7 +17,8 @@ class Records(Sequence[Recorded]):
         self._parsed: list[Recorded | None] = [None] * len(flat.lines)
         self._by_definition: dict[bytes, list[int]] = {}
         self._by_name: dict[bytes, list[int]] = {}
-        self._indexed = 0  # so many lines, the oldest, are in the two
+        self._by_key: dict[bytes, list[int]] = {}
+        self._indexed = 0  # so many lines, the oldest, are in the three
 
     def append(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
         """A commit on top of all others."""
@@ -32,18 +33,27 @@ class Records(Sequence[Recorded]):
 
     def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
         """Those that have this definition or this name; the others stay unread."""
-        lines = self._flat.lines
-        for position in range(self._indexed, len(lines)):
-            words = words_of(lines[position])
-            self._by_definition.setdefault(words[3], []).append(position)
-            self._by_name.setdefault(words[6], []).append(position)
-        self._indexed = len(lines)
+        self._index()
         wanted = format_line(Checkpoint(name, "0" * 20, "-", "0" * 20, 0, "-")).encode("ascii")
         positions = {
             *self._by_definition.get(definition.encode("ascii", "replace"), ()),
             *self._by_name.get(words_of(wanted)[6], ()),
         }
         return [self._at(position) for position in sorted(positions, reverse=True)]
+
+    def with_key(self, key: str) -> Sequence[Recorded]:
+        """Those that have this key, newest first."""
+        self._index()
+        return [self._at(position) for position in reversed(self._by_key.get(key.encode("ascii"), ()))]
+
+    def _index(self) -> None:
+        lines = self._flat.lines
+        for position in range(self._indexed, len(lines)):
+            words = words_of(lines[position])
+            self._by_key.setdefault(words[1], []).append(position)
+            self._by_definition.setdefault(words[3], []).append(position)
+            self._by_name.setdefault(words[6], []).append(position)
+        self._indexed = len(lines)
 
     def undone(self) -> Sequence[Recorded]:
         return [self._at(position) for position, undone in enumerate(self._flat.undone) if undone]

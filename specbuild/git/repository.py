@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from specbuild.git.index import Index
+    from specbuild.git.indexfile import IndexFile
 
 STATE_FOLDER = "specbuild"
 
@@ -31,6 +33,13 @@ class Ident(NamedTuple):
 class Identity(NamedTuple):
     author: Ident
     committer: Ident
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all that have one worktree's repository open in this process know together."""
+
+    index: "IndexFile | None" = None  # as it was read or written last
 
 
 class GitFailed(RepositoryError):  # noqa: N818  (says what happened, as `Moved` does)
@@ -51,6 +60,7 @@ class Repository:
         self.git_dir = raw.path.rstrip("/")
         self.common_dir = _common_dir(self.git_dir)
         self.is_bare = raw.workdir is None
+        self.shared = Shared()
         self._index: Index | None = None
         self._environment: dict[str, str] = {}
 
@@ -195,6 +205,14 @@ class Repository:
         if self._index is None or self._index.identity != index.identity_of(path):
             self._index = index.read(path)
         return self._index
+
+    def index_file(self) -> "IndexFile":
+        """The same for single questions, and for writing it anew."""
+        from specbuild.git.indexfile import IndexFile  # noqa: PLC0415  (as above)
+
+        path = os.path.join(self.git_dir, "index")
+        self.shared.index = IndexFile.read(path, self.shared.index)
+        return self.shared.index
 
     def guard_build(self) -> None:
         """Raises where a commit must not be made now. Bisecting is fine."""

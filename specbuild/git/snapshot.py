@@ -119,7 +119,8 @@ class WorkingTree:
 
     def staged(self, path: RepoPath) -> Entry | None:
         """What the index holds now; None: nothing."""
-        return self._repository.index().get(path)
+        held = self._repository.index_file().get(os.fsencode(path))
+        return None if held is None or held.intent_to_add else held.entry
 
     def is_dirty(self, path: RepoPath) -> bool:
         """Whether the file on disk differs from HEAD's."""
@@ -138,9 +139,9 @@ class WorkingTree:
         }
         return changed.union(_names(staged))
 
-    def moved(self, commit: Oid, paths: Iterable[RepoPath]) -> None:
-        self.head = CommitSnapshot(self._repository, commit)
-        self.refresh(paths)
+    def moved(self, commit: Oid, changes: Mapping[RepoPath, Entry | None]) -> None:
+        self.head.advance(commit, changes)
+        self.refresh(changes)
 
     def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
         """These files or folders may have changed on disk (None: all may, and HEAD may have moved)."""

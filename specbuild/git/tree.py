@@ -25,7 +25,7 @@ class CommitSnapshot:
     def __init__(self, repository: Repository, commit: Oid | None) -> None:
         self.commit = commit
         self._repository = repository
-        self._folders: dict[RepoPath, Mapping[str, Entry]] = {}
+        self._folders: dict[RepoPath, dict[str, Entry]] = {}
         self._below: dict[RepoPath, Mapping[RepoPath, Entry]] = {}
 
     def entry(self, path: RepoPath) -> Entry | None:
@@ -66,6 +66,36 @@ class CommitSnapshot:
     def ignored(self, path: RepoPath) -> bool:  # noqa: ARG002  (the port's signature)
         return False
 
+    def advance(self, commit: Oid, changes: Mapping[RepoPath, Entry | None]) -> None:
+        """Becomes a snapshot of `commit`, which differs in just these files; what was read stays read."""
+        _ = self._base
+        self.commit = commit
+        self._below.clear()
+        for name in ("tree", "_names"):
+            self.__dict__.pop(name, None)
+        for path, entry in changes.items():
+            folder, slash, name = path.rpartition("/")
+            self._set(folder + slash, name, entry)
+
+    def _set(self, folder: RepoPath, name: str, entry: Entry | None) -> None:
+        held = self._folder(folder)
+        if entry is None:
+            held.pop(name, None)
+        else:
+            held[name] = entry
+        if folder and (entry is None or len(held) == 1):  # the folder itself came or went
+            above, slash, own = folder[:-1].rpartition("/")
+            there = self._folder(above + slash).get(own)
+            if not held and there is not None:
+                self._set(above + slash, own, None)
+            elif held and (there is None or there.mode != FOLDER):
+                self._set(above + slash, own, Entry(FOLDER, ""))
+
+    @cached_property
+    def _base(self) -> Oid | None:
+        """The tree that folders are read from: the one before `advance`, which read what it changed."""
+        return self.tree
+
     @cached_property
     def tree(self) -> Oid | None:
         """The tree's id; None: there is no commit."""
@@ -80,17 +110,17 @@ class CommitSnapshot:
             names.setdefault(path.rpartition("/")[2], []).append(path)
         return names
 
-    def _folder(self, folder: RepoPath) -> Mapping[str, Entry]:
+    def _folder(self, folder: RepoPath) -> dict[str, Entry]:
         """The entries of one folder, sub-folders with mode FOLDER; empty where there is none."""
         known = self._folders.get(folder)
         if known is None:
             oid = self._tree_of(folder)
-            known = self._folders[folder] = {} if oid is None else read_tree(self._repository, oid)
+            known = self._folders[folder] = {} if not oid else read_tree(self._repository, oid)
         return known
 
     def _tree_of(self, folder: RepoPath) -> Oid | None:
         if not folder:
-            return self.tree
+            return self._base
         above, slash, name = folder[:-1].rpartition("/")
         found = self._folder(above + slash).get(name)
         return found.oid if found is not None and found.mode == FOLDER else None
@@ -103,7 +133,7 @@ class CommitSnapshot:
                 yield folder + name, entry
 
 
-def read_tree(repository: Repository, oid: Oid) -> Mapping[str, Entry]:
+def read_tree(repository: Repository, oid: Oid) -> dict[str, Entry]:
     """One tree object's entries by name."""
     return {
         name.decode("utf-8", "surrogateescape"): Entry(_canonical(int(mode, 8)), entry.hex())

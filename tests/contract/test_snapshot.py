@@ -82,7 +82,9 @@ def of_a_refreshed_working_tree(folder: Path) -> Snapshot:
     )
     git.commit("rest")
     lay_out(git, HIDDEN)
-    tree.moved(git.git("rev-parse", "HEAD"), [*FILES, *HIDDEN, ".gitignore", "src/"])
+    repository = Repository.open(str(git.folder))
+    tree.moved(git.git("rev-parse", "HEAD"), CommitSnapshot(repository, repository.head).below(""))
+    tree.refresh([*HIDDEN, "src/"])
     return tree
 
 

@@ -376,7 +376,8 @@ def test_a_refresh_holds_also_where_git_was_asked_about_everything_later(git: Re
     git.write("a.txt", "edited\n")
     git.write("src/b.txt", "too\n")
     git.commit("by the builder")
-    look.moved(git.git("rev-parse", "HEAD"), ["a.txt", "src/b.txt"])
+    changes = {"a.txt": Entry(PLAIN, blob_id(b"edited\n")), "src/b.txt": Entry(PLAIN, blob_id(b"too\n"))}
+    look.moved(git.git("rev-parse", "HEAD"), changes)
     assert look.dirty() == set()
     assert look.entry("src/b.txt") == Entry(PLAIN, blob_id(b"too\n"))
     assert look.tracked("a.txt") == look.entry("a.txt") == Entry(PLAIN, blob_id(b"edited\n"))
