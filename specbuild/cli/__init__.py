@@ -66,13 +66,13 @@ def group() -> None:
     """
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs one command; returns the exit code of SPEC section 9."""
+def main(arguments: Sequence[str], *, given: bytes | None = None) -> int:
+    """Runs one command; returns the exit code of SPEC section 9. `given`: stdin, if it was read."""
     words = list(arguments)
     if not words or (words[0].startswith("-") and words[0] not in {"-h", "--help", "--version"}):
         words.insert(0, "run")
     try:
-        result = group.main(words, prog_name="specbuild", standalone_mode=False)
+        result = group.main(words, prog_name="specbuild", standalone_mode=False, obj=given)
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.Abort:

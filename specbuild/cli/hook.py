@@ -103,11 +103,12 @@ def status(names: tuple[str, ...]) -> int:
 @command.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(name: str, arguments: tuple[str, ...]) -> int:
+@click.pass_obj
+def run(given: bytes | None, name: str, arguments: tuple[str, ...]) -> int:
     """What a hook calls: NAME and git's arguments; stdin is git's."""
     from specbuild.cli.hook_run import run as run_hook
 
-    return run_hook(name, arguments)
+    return run_hook(name, arguments, given)
 
 
 def state_of(repository: "Repository", settings: "HookSettings", place: "Place", name: str) -> "Status":

@@ -60,6 +60,7 @@ def _judge_all(updates: Sequence[Update], remote: str | None, *, server: bool) -
     """Judges each pushed commit once; `server`: nothing is ever built."""
     if not updates:
         return 0
+    from specbuild.cli.pushed_note import remember
     from specbuild.cli.pushes import Pushed, judge
     from specbuild.git.pushes import commit_of, is_known
     from specbuild.git.repository import Repository
@@ -81,6 +82,8 @@ def _judge_all(updates: Sequence[Update], remote: str | None, *, server: bool) -
             _say(f"{update}: {line}")
         if judgement.refused:
             refused.append((update, judgement))
+        elif not (server or update.tag or _skipped()):
+            remember(judgement)
     return _refuse(refused, server=server) if refused else 0
 
 
