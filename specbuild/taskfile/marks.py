@@ -115,8 +115,6 @@ def _mark(head: Head, content: str) -> bool:
         head.labels.append(core)
     elif found := _DEPS.match(core):
         head.deps = found[1].strip()
-    elif head.id is None and _STRONG.fullmatch(core):
-        head.id = core
     elif _LABEL.match(core) and not _STRONG.match(core):
         head.labels.append(core)
     else:

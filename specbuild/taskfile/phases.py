@@ -37,10 +37,6 @@ class Section:
     def task_id(self) -> str | None:
         return self.heading.head.id if self.heading else None
 
-    @property
-    def names_task(self) -> bool:
-        return self.task_id is not None
-
     def chain(self) -> Iterator["Section"]:
         """The section and those around it, inwards first."""
         section: Section | None = self

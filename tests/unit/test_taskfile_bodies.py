@@ -132,6 +132,12 @@ def test_a_fence_is_the_recipe(language: str) -> None:
     assert task.recipe == Recipe(language, "one\n\n  two\n", 3)
 
 
+def test_a_recipe_ends_with_its_item() -> None:
+    task, warnings = read("  ```sh\n  one")
+    assert task.recipe == Recipe("sh", "one\n", 2)
+    assert [(warning.line, warning.code) for warning in warnings] == [(2, "unclosed-fence")]
+
+
 def test_another_language_is_no_recipe() -> None:
     assert read("  ```json\n  {}\n  ```\n  ```\n  x\n  ```")[0].recipe is None
 

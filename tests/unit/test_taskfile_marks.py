@@ -96,6 +96,16 @@ def test_dependencies_may_be_a_marker() -> None:
     assert (head.deps, head.description) == ("T003,T005", "Implement tasks.py")
 
 
+def test_an_id_after_the_id_is_text() -> None:
+    head = read_head("T001 [P] - [T003] is extended")
+    assert (head.id, head.parallel, head.labels) == ("T001", True, [])
+    assert head.description == "[T003] is extended"
+
+
+def test_an_id_in_brackets_may_follow_a_marker() -> None:
+    assert read_head("[P] [T001] Go").id == "T001"
+
+
 def test_a_bracket_in_the_description_is_no_marker() -> None:
     head = read_head("T001 Create [P] things")
     assert (head.parallel, head.description) == (False, "Create [P] things")

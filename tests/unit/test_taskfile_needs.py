@@ -48,6 +48,8 @@ def read(text: str) -> tuple[str, list[str], list[str]]:
         ("Go (with care, depends on T001)", "Go (with care)", ["T001"]),
         ("Go (depends on t001)", "Go", ["T001"]),
         ("Go (depends on T099)", "Go", ["T099"]),
+        ("Go (depends on T003–T009)", "Go", ["T003", "T009"]),
+        ("Go (depends on T-NEW-A)", "Go", ["T-NEW-A"]),
         ("实现 X (依赖 T001, T002)", "实现 X", ["T001", "T002"]),
         ("Keep `id = :id` as is (depends on T001)", "Keep `id = :id` as is", ["T001"]),
     ],

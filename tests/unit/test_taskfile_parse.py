@@ -134,6 +134,16 @@ def test_a_heading_with_an_id_over_boxes_is_a_task() -> None:
     assert second.body == "- [x] Done"
 
 
+def test_headings_inside_a_heading_task_are_its_body() -> None:
+    task = one("## T001 a\n### Steps ###\n- [x] b\n### Acceptance Criteria\n- [ ] c\n## Notes\nwords\n")
+    assert task.body == "### Steps ###\n- [x] b\n### Acceptance Criteria\n- [ ] c"
+    assert (task.checklist, task.ticked) == ((0,), True)
+
+
+def test_a_box_below_an_item_below_a_box_is_body() -> None:
+    assert len(read("- [ ] a\n  - b\n    - [ ] c\n- d\n  - [ ] e\n").tasks) == 2
+
+
 def test_a_heading_with_an_id_over_boxes_with_ids_is_none() -> None:
     assert ids("## Task 1: Models\n- [ ] 1.1 a\n- [ ] 1.2 b\n") == ["1.1", "1.2"]
 

@@ -33,6 +33,8 @@ def roles(title: str) -> dict[str, str]:
         ("Update `a.ts`, `b.ts` and `c.ts, d.ts`", {"a.ts": "t", "b.ts": "t", "c.ts": "t", "d.ts": "t"}),
         ("Fix login/logout", {"login/logout": "t?"}),
         ("Fix src/models/user", {"src/models/user": "t?"}),
+        ("Use @scope/package", {"@scope/package": "r?"}),
+        ("Extend [src/a.ts] and a/../b.ts", {"src/a.ts": "t"}),
         ("Fix @/components/x.tsx", {"components/x.tsx": "t?"}),
         ("Update [the guide](docs/guide.md)", {"docs/guide.md": "t"}),
         ("Update [docs/guide.md](../../docs/guide.md)", {"docs/guide.md": "t"}),
