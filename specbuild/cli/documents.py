@@ -124,14 +124,16 @@ def _objection(report: Report, loaded: Loaded) -> str | None:
     return None if last is None else f"is a target of {graph.tasks[last].name.id}"
 
 
-def write_reports(here: Here) -> Sequence[str]:
-    """Writes what `[[report]]` asks for; returns what went wrong, which fails no run."""
+def write_reports(here: Here) -> tuple[Sequence[str], Sequence[str]]:
+    """Writes what `[[report]]` asks for; returns what was written, and what went wrong: it fails no run."""
     top = os.path.realpath(here.repository.top)
-    problems = []
+    written, problems = [], []
     for report in here.loaded.config.reports:
         place = os.path.realpath(os.path.join(top, report.path))
         if not place.startswith(top + os.sep):
             problems.append(f"the report {report.path} is not written: a symlink leads out of the repository")
         elif not write_aside(place, render(here, report.format)):
             problems.append(f"the report {report.path} cannot be written; see to space and permissions")
-    return problems
+        else:
+            written.append(report.path)
+    return written, problems

@@ -492,9 +492,9 @@ class Session:
             scope += ["--tasks", file]
         if self.here.selection.everything:
             scope.append("--all")
-        lines = render(summary, invocation=Invocation(tuple(scope), self._again()))
-        self._reporter.show(lines[:1] if self.options.verbosity == "quiet" else lines)
-        self._write_reports()
+        documents = self._write_reports()
+        lines = render(summary, invocation=Invocation(tuple(scope), self._again()), documents=documents)
+        self._reporter.show(lines[:1] if self.options.verbosity == "quiet" else [Line(""), *lines])
         page = os.environ.get("GITHUB_STEP_SUMMARY")
         if on_github(os.environ) and page:
             with contextlib.suppress(OSError):  # a page that cannot be written is no failed build
@@ -506,13 +506,16 @@ class Session:
 
             refuse_reports(loaded)
 
-    def _write_reports(self) -> None:
+    def _write_reports(self) -> Sequence[str]:
         """What `[[report]]` asks for; the run is over, so what goes wrong is only told."""
-        if self.here.loaded.config.reports:
-            from specbuild.cli.documents import write_reports
+        if not self.here.loaded.config.reports:
+            return ()
+        from specbuild.cli.documents import write_reports
 
-            for problem in write_reports(self.here):
-                click.echo(f"specbuild: {clean(problem)}", err=True)
+        written, problems = write_reports(self.here)
+        for problem in problems:
+            click.echo(f"specbuild: {clean(problem)}", err=True)
+        return written
 
     @property
     def _is_whole(self) -> bool:

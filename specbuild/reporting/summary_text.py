@@ -12,6 +12,7 @@ from specbuild.reporting.summary import (
     PhaseTime,
     Retried,
     Sessions,
+    Suite,
     Summary,
     Tests,
     tests_of,
@@ -82,6 +83,7 @@ def render(
         lines += _section("Parallel", _parallel(summary.parallel, name))
     lines += _section("Phases", _phases(summary))
     lines += _section("Gates", [f"- {_gate(gate)}" for gate in summary.gates])
+    lines += _section("Tests", _suites(summary.tests))
     lines += _section("Deferred", list(_deferred(summary)))
     lines += _section("Documents", [f"✓ {clean(document)}" for document in documents])
     lines += _section("Next steps", _steps(next_steps(summary, name, invocation or Invocation())))
@@ -153,7 +155,17 @@ def _tests(summary: Summary) -> str:
     return f"number unknown, no gate wrote JUnit XML{cover}"
 
 
-def counted(tests: Tests) -> str:
+def _suites(tests: Tests | None) -> list[str]:
+    suites = tests.suites if tests is not None else ()
+    lines = [
+        f"{'✗' if suite.failed else '✓'} {clean(suite.name) or 'tests'} - {counted(suite)}"
+        for suite in sorted(suites, key=lambda suite: suite.failed == 0)[:LISTED]
+    ]
+    more = len(suites) - len(lines)
+    return [*lines, *([f"… and {count(more, 'more suite')}"] if more else [])]
+
+
+def counted(tests: Tests | Suite) -> str:
     """`41 passing, 2 failing`."""
     words = [f"{tests.passed} passing"]
     if tests.failed:
