@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from specbuild.engine.build import Builder, Request
+from specbuild.engine.build import Builder, Request, Reviewer
 from specbuild.engine.checkpoint import Checkpoint, Recorded, parse_lines
-from specbuild.engine.events import Event, RunFinished, TaskStarted, Warned
+from specbuild.engine.events import Event, RunFinished, TaskFinished, TaskStarted, Warned
 from specbuild.engine.glob import matcher
 from specbuild.engine.graph import build as build_graph
 from specbuild.engine.judge import Judge
@@ -342,6 +342,8 @@ class FakeExecutors:
         self.ran: list[str] = []
         self.failing: dict[str, int] = {}  # id -> attempts that fail
         self.bodies: dict[str, Body] = {}
+        self.doubts: dict[str, str] = {}  # id -> what the executor says against its success
+        self.usage: dict[str, float] = {}  # what each attempt costs
 
     def run(
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
@@ -353,12 +355,12 @@ class FakeExecutors:
             self.failing[task.name.id] -= 1
             for target in task.targets:
                 sandbox.files[target] = Entry(PLAIN, self.repo.store(b"half"))
-            return Failure(attempt.attempt, "it failed", "")
+            return Failure(attempt.attempt, "it failed", "", usage=self.usage)
         if task.name.id in self.bodies:
             self.bodies[task.name.id](sandbox, task, self.repo)
-            return Ran()
-        make(sandbox.files, task, self.repo, attempt.values["inputs"])
-        return Ran()
+        else:
+            make(sandbox.files, task, self.repo, attempt.values["inputs"])
+        return Ran(usage=self.usage, doubt=self.doubts.get(task.name.id, ""))
 
     def verify(
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
@@ -434,6 +436,8 @@ def rule(line: str, position: int) -> Task:
         writes="any" if "any" in named else "declared",
         isolation="worktree" if "worktree" in named else "none",
         retries=int(named.get("retries", ["0"])[0]),
+        setup=" ".join(named["setup"]) if "setup" in named else None,
+        review="review" in named,
     )
 
 
@@ -480,6 +484,7 @@ class Project:
         leave: bool = True,
         forced: Iterable[str] = (),
         only: Collection[str] | None = None,
+        review: Reviewer | None = None,
     ) -> list[str]:
         """Runs; returns the ids of tasks whose recipes ran, in order."""
         before = len(self.executors.ran)
@@ -504,6 +509,7 @@ class Project:
                 choice=chosen,
                 forced=frozenset(TaskName("tasks.md", id_) for id_ in forced),
                 leave=lambda _names: leave,
+                review=review,
             ),
             settings=settings or Settings(),
             environment=self.environment,
@@ -511,6 +517,12 @@ class Project:
         )
         self.end = builder.run()
         return self.executors.ran[before:]
+
+    def finished(self) -> list[TaskFinished]:
+        """Of the last run."""
+        last = max(i for i, event in enumerate(self.events) if isinstance(event, RunFinished))
+        ends = [i for i, event in enumerate(self.events[:last]) if isinstance(event, RunFinished)]
+        return [e for e in self.events[max(ends, default=-1) + 1 :] if isinstance(e, TaskFinished)]
 
     def verdicts(self) -> dict[str, Verdict]:
         project, judge = self.load()

@@ -13,30 +13,35 @@ from typing import Any
 
 import click
 
+from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.parts import Here, Selection, choose, print_json, short_ids, task_document
-from specbuild.engine.build import Builder, Request
+from specbuild.engine.build import Builder, Request, Reviewer
 from specbuild.engine.events import Event, Planned, RunFinished, RunStarted, TaskFinished, Warned
 from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice
 from specbuild.engine.plan import choose as complete_choice
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import placeholders
-from specbuild.engine.task import Task, TaskName
+from specbuild.engine.task import Entry, Task, TaskName
 from specbuild.engine.transaction import World
-from specbuild.errors import Problems, SpecbuildError, TaskFileError, UsageError
+from specbuild.errors import Problems, SpecbuildError, StaleError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
 from specbuild.git.lock import BuildLock
 from specbuild.git.merge_driver import install as install_merge_driver
 from specbuild.git.recovery import recover
+from specbuild.git.snapshot import WorkingTree
 from specbuild.git.workspace import GitWorkspaces
+from specbuild.plugins import Registry
+from specbuild.plugins.loading import Plugins
 from specbuild.plugins.running import PluginExecutors
 from specbuild.process import clean_environment
 from specbuild.project import Loaded
 from specbuild.reporting.github import GitHubReporter, on_github, step_summary
 from specbuild.reporting.narrator import Verbosity
 from specbuild.reporting.plain import PlainReporter
+from specbuild.reporting.summary import Summary
 from specbuild.reporting.terminal import Screen, screen_for
-from specbuild.reporting.text import clean
+from specbuild.reporting.text import Line, clean
 from specbuild.runlog import Limits, RunLog, read_runs, sessions_since_success
 
 
@@ -87,6 +92,10 @@ class Session:
         self._listeners: list[Callable[[Event], None]] = [self.events.append]
         self._reporter: Screen = PlainReporter(sys.stderr)
         self.repository = here.repository
+        self._plugins: Plugins | None = None
+        self._plugin_files: Mapping[str, Entry | None] | None = None
+        self._plugin_reporters: list[PluginReporter] = []
+        self._diagnoses: dict[TaskName, Any] = {}
 
     def run(self) -> int:
         """Builds; returns the exit code."""
@@ -101,13 +110,12 @@ class Session:
             self._refuse_cut(loaded)
             loaded = self._settle_undecided(loaded)
             self._refuse_aimless(loaded)
+            self._plugins = here.registry.load(self.repository.top)
+            self._plugin_files = _plugin_files(here.registry, here.tree)
             self._open_reporters(stack)
-            world = World(
-                here.tree,
-                here.history,
-                GitWorkspaces(self.repository, share=loaded.config.build.share),
-                GitCommitter(self.repository, self.repository.head_ref),
-            )
+            committer = GitCommitter(self.repository, self.repository.head_ref)
+            workspaces = GitWorkspaces(self.repository, head=committer.head, share=loaded.config.build.share)
+            world = World(here.tree, here.history, workspaces, committer)
             self._refuse_foreign_targets(loaded)
             self._refuse_reports(loaded)
             self._register_merge_driver(loaded)
@@ -115,7 +123,7 @@ class Session:
             builder = Builder(
                 self._load,
                 world,
-                PluginExecutors(here.registry.load(self.repository.top)),
+                PluginExecutors(self._plugins),
                 SystemClock(),
                 request=Request(
                     choice=self._choice,
@@ -123,6 +131,7 @@ class Session:
                     first=self._failed_last if self.options.resume else frozenset(),
                     leave=self._leave,
                     gates=self._gates(loaded),
+                    review=self._review(committer) if self._asks else None,
                 ),
                 settings=self._settings(loaded),
                 environment=clean_environment(os.environ),
@@ -133,9 +142,15 @@ class Session:
             self._tell_left_alone(before, world)
             here.tree.save()
             here.history.save()
-            self._finish()
+            summary, lines = self._finish()
             if end.exit_code == 0 and self._is_whole:
                 self._remember(end)
+        build = loaded.config.build
+        if build.on_finish is not None:  # not under the lock: it may call specbuild
+            from specbuild.cli.finishing import on_finish
+
+            environment = clean_environment(os.environ)
+            on_finish(build.on_finish, summary, lines, top=self.repository.top, environment=environment)
         return end.exit_code
 
     def dry_run(self) -> int:
@@ -183,6 +198,9 @@ class Session:
     def _load(self) -> tuple[Project, Judge]:
         """The project as it is now; called again when a task changed the plan itself."""
         here = self.here
+        here.__dict__.pop("registry", None)  # specbuild.toml may name others now
+        if _plugin_files(here.registry, here.tree) != self._plugin_files:
+            raise StaleError("a task changed the plugins that this run uses", hint="run specbuild again")
         loaded = here.load(here.tree)
         here.__dict__["loaded"] = loaded
         judge = here.judge_of(loaded)
@@ -327,6 +345,8 @@ class Session:
             overlap=overlap if jobs > 1 else "none",
             keep_going=options.keep_going,
             limit=options.limit,
+            budget_usd=build.budget_usd,
+            budget_tokens=build.budget_tokens,
             values={"filter": self.here.selection.filter or ""},
         )
 
@@ -390,6 +410,20 @@ class Session:
             lines = {task.name: task.text.line for task in here.tasks}
             self._listeners.append(GitHubReporter(sys.stderr, line=lines.get))
 
+        for told in self._plugins.reporters(self._warn) if self._plugins else ():
+            plugin_reporter = PluginReporter(told, self._warn)
+            stack.callback(plugin_reporter.close)
+            self._plugin_reporters.append(plugin_reporter)
+            self._listeners.append(plugin_reporter)
+
+    def _warn(self, message: str) -> None:
+        self._emit(Warned(message))
+
+    def _review(self, committer: GitCommitter) -> Reviewer:
+        from specbuild.cli.reviewing import Terminal
+
+        return Terminal(committer.read, self._reporter.paused)
+
     def _make_reporter(self) -> Screen:
         outcomes = self.here.outcomes if self.options.resume else {}
         seconds = {r.checkpoint.name: r.checkpoint.seconds for r in reversed(self.here.history.checkpoints())}
@@ -402,9 +436,12 @@ class Session:
         )
 
     def _diagnose(self, event: TaskFinished) -> Any:
-        from specbuild.diagnosis import diagnose
-
-        return diagnose(event.error or "", event.output, None)
+        """Asked several times of one failure, by whoever shows it."""
+        if event.task not in self._diagnoses:
+            graph = self.here.loaded.project.graph
+            task = graph.task(event.task) if event.task in graph.index else None
+            self._diagnoses[event.task] = diagnosis_of(self._plugins, event, task, self._warn)
+        return self._diagnoses[event.task]
 
     def _open(self, loaded: Loaded) -> None:
         here, judge = self.here, self.here.judge
@@ -479,10 +516,12 @@ class Session:
             listed = ", ".join(others[:10]) + (f" and {len(others) - 10} more" if len(others) > 10 else "")
             self._emit(Warned(f"changed during the run, but no task's target, so left alone: {listed}"))
 
-    def _finish(self) -> None:
+    def _finish(self) -> tuple[Summary, list[Line]]:
         from specbuild.reporting.summary import summarise
         from specbuild.reporting.summary_text import Invocation, render
 
+        for plugin_reporter in self._plugin_reporters:
+            plugin_reporter.close()
         self._reporter.close()
         summary = summarise(self.events, earlier=self._earlier, diagnose=self._diagnose)
         if self.options.skip_tests:
@@ -499,6 +538,7 @@ class Session:
         if on_github(os.environ) and page:
             with contextlib.suppress(OSError):  # a page that cannot be written is no failed build
                 step_summary(summary, page)
+        return summary, lines
 
     def _refuse_reports(self, loaded: Loaded) -> None:
         if loaded.config.reports:
@@ -537,6 +577,11 @@ class Session:
         if self.options.parallel is not None:
             return (f"--parallel={self.options.parallel}",) if self.options.parallel else ("--parallel",)
         return ()
+
+
+def _plugin_files(registry: Registry, tree: WorkingTree) -> Mapping[str, Entry | None]:
+    """The repository's files whose code runs, as they are now."""
+    return {plugin.file: tree.entry(plugin.file) for plugin in registry.repository}
 
 
 def _decided(task: Task) -> bool:

@@ -177,13 +177,18 @@ def _rule(number: int, table: Table) -> Rule:
         env=_env(table),
         needs=table.strings("needs"),
         setup=table.string("setup"),
-        review=table.flag("review"),
+        review=_review(table),
         reuse=table.flag("reuse"),
         share=table.strings("share"),
         lines=table.lines_of(),
     )
     table.finish()
     return rule
+
+
+def _review(table: Table) -> bool | None:
+    """`review = "ask"`, or as a flag."""
+    return True if table.raw("review") == "ask" else table.flag("review")
 
 
 def _match(table: Table) -> Filter | None:

@@ -23,6 +23,7 @@ from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice, Plan
 from specbuild.engine.ports import Clock, Executors, Failure, Ran, Reporter, Unusable
 from specbuild.engine.project import Project, Settings
+from specbuild.engine.record import Results
 from specbuild.engine.spending import Purse, added
 from specbuild.engine.start import Start, start_of
 from specbuild.engine.task import Entry, Oid, RepoPath, Task, TaskName
@@ -380,7 +381,7 @@ class Builder:
             )
             work.notes.append(f"Reused from {recorded.commit}")
             work.seconds = recorded.checkpoint.seconds
-            done = self._record(work)
+            done = self._record(work, self._transactions.results(work))
             if done is not None:
                 self._completed(work, done, "reused", source=recorded)
             return True
@@ -419,15 +420,15 @@ class Builder:
             self._failed_attempt(work, objection)
         elif event.stage == "run" and work.task.verify is not None:
             self._dispatch(work, "verify", delay=0.0)
-        elif not work.task.review or self._reviewed(work):
-            self._conclude(work)
+        elif not work.task.review or self._reviewed(work, results):
+            self._conclude(work, results)
 
     def _pay(self, work: Work, event: _Event) -> None:
         work.cost = added(work.cost if event.stage == "verify" else {}, event.outcome.usage)
         work.usage = added(work.usage, event.outcome.usage)
         self._purse.pay(work.task.executor, event.outcome.usage)
 
-    def _reviewed(self, work: Work) -> bool:
+    def _reviewed(self, work: Work, results: Results) -> bool:
         """Whether a person accepts what the task changed; otherwise the attempt has failed."""
         if self._request.review is None:
             message = (
@@ -436,7 +437,7 @@ class Builder:
             )
             self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
             return False
-        review = self._request.review(work.task, self._transactions.difference(work))
+        review = self._request.review(work.task, self._transactions.difference(work, results))
         if review.decision == "accept":
             return True
         note = f": {review.note}" if review.note else ""
@@ -446,7 +447,7 @@ class Builder:
         self._failed_attempt(work, Failure(work.attempt, message, "", permanent=not again))
         return False
 
-    def _conclude(self, work: Work) -> None:
+    def _conclude(self, work: Work, results: Results) -> None:
         changed = self._transactions.disturbed(work)
         if changed and (work.task.rebuild or not work.sandbox.in_place):
             work.disturbed += 1
@@ -460,13 +461,12 @@ class Builder:
             self._emit(Warned(f"{', '.join(changed)} changed meanwhile: once more", work.task.name))
             self._begin_again(work)
             return
-        done = self._record(work, changed)
+        done = self._record(work, results, changed)
         if done is not None:
             self._completed(work, done, "completed")
 
-    def _record(self, work: Work, changed: Sequence[RepoPath] = ()) -> Done | None:
+    def _record(self, work: Work, results: Results, changed: Sequence[RepoPath] = ()) -> Done | None:
         """Commits; None where the branch moved under it, so that it is judged again."""
-        results = self._transactions.results(work)
         try:
             return self._transactions.record(work, results, subject=self._settings.subject, changed=changed)
         except Overtaken as error:

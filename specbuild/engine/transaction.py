@@ -219,9 +219,8 @@ class Transactions:
                 return _failure(work, "nothing was changed: its targets are as they were")
         return None
 
-    def difference(self, work: Work) -> dict[RepoPath, tuple[Entry | None, Entry | None]]:
+    def difference(self, work: Work, results: Results) -> dict[RepoPath, tuple[Entry | None, Entry | None]]:
         """What the attempt changed, by path: before, after (None: absent)."""
-        results = self.results(work)
         tree = self.world.tree
         changes = {**dict.fromkeys(results.removed), **results.entries, **results.extra}
         before = {p: work.before[p] if p in work.before else tree.tracked(p) for p in changes}

@@ -148,7 +148,7 @@ class Slot:
                 raise RepositoryError("a private worktree cannot be made", where=self.folder)
         for name in _LEFT_BY_GIT:
             _discard(os.path.join(admin, name))
-        durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
+        self.put_head(commit)
         slot = another(self._repo, self.folder)
         env = {"GIT_INDEX_FILE": self.base_index}
         durable.drop(f"{self.base_index}.lock")
@@ -160,6 +160,12 @@ class Slot:
         shutil.copy2(self.base_index, f"{index}.new")
         os.replace(f"{index}.new", index)
         return slot
+
+    def put_head(self, commit: Oid) -> None:
+        """The worktree's HEAD, detached."""
+        admin = self.admin()
+        if admin is not None:
+            durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
 
     def _add(self, commit: Oid) -> None:
         command = ["worktree", "add", "-q", "--no-checkout", "--detach", "--lock", "--reason", REASON]
@@ -290,6 +296,7 @@ class PooledSandbox:
         """The task may have done anything to its folder."""
         if self._slot.admin() is None or not os.path.isfile(self._slot.base_index):
             raise Unusable("the task destroyed the private worktree that it worked in")
+        self._slot.put_head(self._head)  # whatever it did with its own: nothing is taken from there
         return self._files
 
     def _shared(self, path: RepoPath) -> bool:

@@ -95,6 +95,10 @@ class Plugins:
                 )
             self.executors[executor.name] = offered
 
+    def has(self, hook: str) -> bool:
+        """Whether any plugin implements a hook."""
+        return bool(getattr(self.manager.hook, hook).get_hookimpls())
+
     # Calling hooks, one plugin at a time, so that an error can name its plugin.
 
     def _calls(self, hook: str, **arguments: Any) -> Iterator[tuple[str, Callable[[], Any]]]:

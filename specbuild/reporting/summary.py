@@ -17,6 +17,7 @@ from specbuild.engine.events import (
     TaskStarted,
     Warned,
 )
+from specbuild.engine.spending import added
 from specbuild.engine.task import RepoPath, TaskName
 from specbuild.runlog import Run, last_outcomes
 
@@ -180,6 +181,7 @@ class Summary:
     sessions: Sessions | None
     warnings: tuple[Warned, ...]
     titles: Mapping[TaskName, str] = field(default_factory=dict)
+    usage: Mapping[str, Any] = field(default_factory=dict)  # cost_usd, tokens… of all tasks that told of it
 
     @property
     def done(self) -> int:
@@ -251,8 +253,16 @@ def summarise(
         parallel=_parallelism(opening, ran, seconds, testing),
         sessions=_sessions(opening, plan, finished, seconds, earlier),
         warnings=tuple(event for event in happened if isinstance(event, Warned)),
+        usage=_usage(finished.values()),
         titles={e.task: e.title for e in happened if isinstance(e, (TaskStarted, TaskFinished))},
     )
+
+
+def _usage(tasks: Iterable[TaskFinished]) -> Mapping[str, Any]:
+    sums: dict[str, Any] = {}
+    for task in tasks:
+        sums = added(sums, {k: v for k, v in task.usage.items() if isinstance(v, int | float)})
+    return sums
 
 
 def _last(happened: Sequence[Event], kind: type[Kind]) -> Kind | None:

@@ -1,8 +1,8 @@
 """The summary of a run in words: headline, figures, what failed and why, and commands to paste."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from specbuild.engine.events import GateFinished, TaskFinished
 from specbuild.engine.task import TaskName
@@ -117,10 +117,12 @@ def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
     if summary.claimed:
         lines.append(f"Claimed, ticked but recorded by no commit: {_named(summary.claimed, name)}")
     if summary.left:
-        lines.append(f"Left stale, run only with leave: {_named(summary.left, name)}")
+        lines.append(f"Left stale: {_named(summary.left, name)}")
     lines.append(f"Duration: {_known(summary.seconds)}")
     if summary.average is not None:
         lines.append(f"Average task time: {duration(summary.average)}")
+    if summary.usage:
+        lines.append(f"Agents: {usage_words(summary.usage)}")
     lines.append(f"Tests: {_tests(summary)}")
     lines.append(f"Files created: {summary.changed.created}")
     lines.append(f"Files modified: {summary.changed.modified}")
@@ -129,6 +131,17 @@ def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
     if summary.warnings:
         lines.append(f"Warnings: {len(summary.warnings)}")
     return [f"- {line}" for line in lines]
+
+
+def usage_words(usage: Mapping[str, Any]) -> str:
+    """`$0.42, 12,345 tokens (11,000 in, 1,345 out)`; what was not told is unknown."""
+    cost, tokens = usage.get("cost_usd"), usage.get("tokens")
+    words = [f"${cost:.2f}" if cost is not None else "cost unknown"]
+    if tokens is not None:
+        given, made = usage.get("input_tokens"), usage.get("output_tokens")
+        parts = f" ({given:,} in, {made:,} out)" if given is not None and made is not None else ""
+        words.append(f"{tokens:,} tokens{parts}")
+    return ", ".join(words)
 
 
 def _known(seconds: float | None) -> str:

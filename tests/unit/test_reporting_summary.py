@@ -220,7 +220,7 @@ def test_claimed_and_left_tasks_are_named_with_a_way_on() -> None:
     )
     text = text_of(summary)
     assert "- Claimed, ticked but recorded by no commit: 2 (T2..T3)" in text
-    assert "- Left stale, run only with leave: 1 (T4)" in text
+    assert "- Left stale: 1 (T4)" in text
     assert commands(summary) == ["specbuild --yes", "specbuild adopt"]
 
 
