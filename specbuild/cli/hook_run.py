@@ -29,7 +29,6 @@ def run(name: str, arguments: Sequence[str], given: bytes | None = None) -> int:
         return 0
     if "SPECBUILD_LANE" in os.environ:
         return 0  # a task of a running build commits or pushes
-    _refuse_other_git_dir()
     return hook(arguments, given)
 
 
@@ -60,6 +59,7 @@ def _judge_all(updates: Sequence[Update], remote: str | None, *, server: bool) -
     """Judges each pushed commit once; `server`: nothing is ever built."""
     if not updates:
         return 0
+    _refuse_other_git_dir()
     from specbuild.cli.pushed_note import remember
     from specbuild.cli.pushes import Pushed, judge
     from specbuild.git.pushes import commit_of, is_known
@@ -147,7 +147,8 @@ def _telling(hook: Callable[[Sequence[str], bytes | None], tuple[str, str] | Non
     def run_it(arguments: Sequence[str], given: bytes | None) -> int:
         try:
             moved = hook(arguments, given)
-            if moved is not None:
+            if moved is not None and moved[0] != moved[1]:
+                _refuse_other_git_dir()
                 _tell(*moved)
         except SpecbuildError as error:
             _say(str(error))
@@ -157,13 +158,16 @@ def _telling(hook: Callable[[Sequence[str], bytes | None], tuple[str, str] | Non
 
 
 def _post_checkout(arguments: Sequence[str], _given: bytes | None) -> tuple[str, str] | None:
-    if len(arguments) < 3 or arguments[2] != "1" or is_nothing(arguments[0]) or _under_way():
-        return None  # single files, a fresh clone or worktree, or a step of a rebase or bisect
+    if len(arguments) < 3 or arguments[2] != "1" or is_nothing(arguments[0]):
+        return None  # single files, or a fresh clone or worktree
+    if arguments[0] == arguments[1] or _under_way():
+        return None
     return arguments[0], arguments[1]
 
 
-def _post_merge(_arguments: Sequence[str], _given: bytes | None) -> tuple[str, str] | None:
-    return None if _under_way() else ("ORIG_HEAD", "HEAD")
+def _post_merge(arguments: Sequence[str], _given: bytes | None) -> tuple[str, str] | None:
+    squashed = arguments[:1] == ("1",)  # HEAD stays
+    return None if squashed or _under_way() else ("ORIG_HEAD", "HEAD")
 
 
 def _post_rewrite(arguments: Sequence[str], given: bytes | None) -> tuple[str, str] | None:
@@ -176,6 +180,7 @@ def _post_rewrite(arguments: Sequence[str], given: bytes | None) -> tuple[str, s
 
 
 def _under_way() -> bool:
+    """A step of a rebase or bisection: the end is told, not each step."""
     from specbuild.git.repository import Repository
 
     git_dir = Repository.open(os.getcwd()).git_dir

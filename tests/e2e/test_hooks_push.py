@@ -311,6 +311,39 @@ def test_what_a_person_rolled_back_is_mentioned_and_neither_built_nor_refused(ma
     assert "rolled back, so left alone: T001, T002" in pushed.said
 
 
+def test_what_hangs_on_a_task_that_was_rolled_back_alone_refuses_nothing_either(make: Make) -> None:
+    clone = two(make)
+    clone.git("revert", "--no-edit", clone.found("T001"))
+    clone.ran()
+    pushed = clone.push()
+    assert pushed.code == 0, pushed.said
+    assert "main: rolled back, so left alone: T001, T002" in pushed.said
+    assert clone.ran() == []
+
+
+def test_tasks_that_nothing_decides_are_unfinished_work(make: Make) -> None:
+    clone = make(build=False)
+    clone.commit("start", **{"tasks.md": "- [ ] T001 Write the model in src/model.py\n- [ ] T002 Check it\n"})
+    pushed = clone.push()
+    assert pushed.code == 0, pushed.said
+    assert "T001, T002" in pushed.said
+
+
+def test_of_several_open_kinds_only_what_can_be_built_is(make: Make) -> None:
+    """A phase that waits for a person's task holds back its own tasks, and no push."""
+    clone = make(build=False)
+    clone.type("specbuild.toml", '[build]\nexecutor = "shell"\n')
+    first = box("T001", "a.txt", keep=True) + box("T002", "b.txt", marks="[P]")
+    clone.type("tasks.md", f"## Phase 1: One\n\n{first}\n## Phase 2: Two\n\n{box('T003', 'c.txt')}")
+    clone.commit("start")
+    assert "built 1 task, push again" in clone.push().said
+    assert clone.ran() == ["T002"]
+    pushed = clone.push()
+    assert pushed.code == 0
+    assert "keep tasks are left to you: T001" in pushed.said
+    assert "waiting for those: T003" in pushed.said
+
+
 def test_ctrl_c_ends_build_and_push_and_leaves_all_as_it_was(make: Make) -> None:
     clone = make(box("T001", "a.txt", run='echo T001 >>"$RAN"; echo half >a.txt; sleep 60'), build=False)
     before = clone.head()

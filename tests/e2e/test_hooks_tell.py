@@ -99,3 +99,18 @@ def test_a_foreign_post_rewrite_hook_reads_the_same_lines(clone: Clone, tmp_path
     done = clone.do("git", "commit", "-q", "-a", "--amend", "--no-edit")
     assert done == (0, ONE)
     assert notes.read_text() == f"amend\n{before} {clone.head()}\n"
+
+
+def test_a_squash_that_is_not_committed_says_nothing(clone: Clone) -> None:
+    clone.commit("mine", **{"mine.txt": "1\n"})
+    assert "became stale" not in clone.do("git", "merge", "-q", "--squash", "other").said
+
+
+def test_a_repository_whose_folders_stand_apart_is_not_stopped(clone: Clone, tmp_path: Path) -> None:
+    """Started by `git --git-dir`, a hook's folder may belong to some other repository."""
+    away = tmp_path / "away"
+    away.mkdir()
+    git = ("git", f"--git-dir={clone.folder / '.git'}", f"--work-tree={away}")
+    done = clone.do(*git, "checkout", "-q", "-f", "other", cwd=away)
+    assert done.code == 0
+    assert (away / "in.txt").read_text() == "2\n"
