@@ -18,6 +18,7 @@ BUILT_IN: Mapping[str, tuple[str, ExecutorDefaults]] = {
     "python": ("specbuild_python", ExecutorDefaults("rebuild", "declared")),
     "agent": ("specbuild_agent", ExecutorDefaults("keep", "any")),
     "manual": ("specbuild_manual", ExecutorDefaults("keep", "declared", "none")),
+    "jinja": ("specbuild_jinja", ExecutorDefaults("rebuild", "declared")),
 }
 """Executors that ship: module, and its attributes, so that judging need not import it."""
 
