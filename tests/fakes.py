@@ -279,7 +279,7 @@ class FakeCommitter:
     def attached(self) -> bool:
         return True
 
-    def store(self, data: bytes) -> Oid:
+    def store(self, data: bytes, *, like: Oid | None = None) -> Oid:
         return self.repo.store(data)
 
     def read(self, oid: Oid) -> bytes:

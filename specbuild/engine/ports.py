@@ -190,8 +190,8 @@ class Committer(Protocol):
     def attached(self) -> bool:
         """Whether HEAD still names the branch that the run belongs to."""
 
-    def store(self, data: bytes) -> Oid:
-        """Writes a blob."""
+    def store(self, data: bytes, *, like: Oid | None = None) -> Oid:
+        """Makes a blob, which is on disk as soon as a commit holds it; `like`: what it was made of."""
 
     def read(self, oid: Oid) -> bytes:
         """The content of a blob."""

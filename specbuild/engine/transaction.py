@@ -265,7 +265,8 @@ class Transactions:
         ticked = self.project.tick(task, after) if self.settings.tick else {}
         for path, data in ticked.items():
             entry = after.entry(path)
-            changes[path] = Entry(entry.mode if entry else PLAIN, committer.store(data))
+            like = entry.oid if entry else None
+            changes[path] = Entry(entry.mode if entry else PLAIN, committer.store(data, like=like))
         checkpoint = self._checkpoint(work, results, after)
         counting = work.verdict.checkpoint
         if counting is not None and not changes and not saved and _same(counting.checkpoint, checkpoint):

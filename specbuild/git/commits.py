@@ -12,7 +12,7 @@ from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults
 from specbuild.git.repository import GitFailed, Ident, Identity, Repository
 from specbuild.git.transaction import backing_off
-from specbuild.git.trees import COMMIT_TYPE, Writing, tree_of, write_object, write_tree
+from specbuild.git.trees import COMMIT_TYPE, Writing, tree_of, write_tree
 
 DETACHED = "HEAD"
 _ZERO = "0" * 40
@@ -38,11 +38,13 @@ class Commits:
             return None
 
     def write(self, tree: Oid, parent: Oid | None, message: str, *, sign: bool = True) -> Oid:
+        """Makes a commit, which waits in the store; one that git signs is written."""
         text = message.encode("utf-8", "surrogateescape").replace(b"\0", b"")
         if not text.endswith(b"\n"):
             text += b"\n"
         if sign and self._repo.config_bool("commit.gpgsign", default=False):
             parents = [] if parent is None else ["-p", parent]
+            self._repo.shared.store.write(self._repo.raw, [tree, *([] if parent is None else [parent])])
             command = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "-S", *parents, "-F", "-", tree]
             return self._repo.git(command, input=text).decode().strip()
         identity = self.who()
@@ -51,7 +53,7 @@ class Commits:
         lines += [f"author {_now(identity.author, 'GIT_AUTHOR_DATE')}"]
         lines += [f"committer {_now(identity.committer, 'GIT_COMMITTER_DATE')}"]
         head = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
-        return write_object(self._repo.raw, COMMIT_TYPE, head + b"\n" + text)
+        return self._repo.shared.store.add(COMMIT_TYPE, head + b"\n" + text)
 
     def keep(
         self, kind: str, parent: Oid | None, changes: Mapping[RepoPath, Entry | None], message: str
@@ -63,6 +65,7 @@ class Commits:
         repo, writing = self._repo, Writing()
         tree = write_tree(repo, tree_of(repo, parent), changes, writing)
         commit = self.write(tree, parent, message, sign=False)
+        repo.shared.store.write(repo.raw, [*writing.oids, commit])
         if durable.wanted(repo):
             durable.make_durable(repo, [*writing.oids, commit])
         faults.point("keep.made")

@@ -17,8 +17,9 @@ from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import GITLINK, PLAIN, Files, aside_folder
 from specbuild.git.indexfile import IndexFile
 from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.store import FEW
 from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back
-from specbuild.git.trees import Writing, entry_at, tree_of, write_tree
+from specbuild.git.trees import Sheet, Writing, entry_at, tree_of, write_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class GitCommitter:
         self._patience = patience  # seconds to wait for a lock of git's
         self._commits = Commits(repo, patience=patience)
         self._files = Files(repo, aside_folder(repo))
+        self._results = Files(repo, aside_folder(repo), waiting=True)
+        self._sheets: dict[Oid, Sheet] = {}  # of the trees that were written last
         self._mutex = threading.RLock()  # libgit2's objects belong to one thread at a time
         self._known: set[tuple[RepoPath, Entry]] = set()  # what `keep` has put under a ref
         self.left: list[RepoPath] = []
@@ -69,9 +72,9 @@ class GitCommitter:
         with self._mutex:
             return self._repo.read(oid)
 
-    def store(self, data: bytes) -> Oid:
+    def store(self, data: bytes, *, like: Oid | None = None) -> Oid:
         with self._writing():
-            oid = self._files.store(data)
+            oid = self._results.store(data, like)
             faults.point("store.blob")
             return oid
 
@@ -154,7 +157,7 @@ class GitCommitter:
 
     def _build(self, records: Sequence[Record], onto: Oid | None) -> _Batch:
         """Writes every object; none of them is visible yet."""
-        writing, commits, parent = Writing(), list[Oid](), onto
+        writing, commits, parent = Writing(sheets=self._sheets), list[Oid](), onto
         tree = tree_of(self._repo, onto)
         for record in records:
             tree = write_tree(self._repo, tree, record.changes, writing)
@@ -162,8 +165,7 @@ class GitCommitter:
             parent = self._commits.write(tree, parent, record.message)
             commits.append(parent)
         faults.point("commit.made")
-        if durable.wanted(self._repo):
-            durable.make_durable(self._repo, [*writing.oids, *commits])
+        self._write([*writing.oids, *commits])
         faults.point("commit.durable")
         subject = (records[-1].message.strip().splitlines() or [""])[0]
         return _Batch(
@@ -175,6 +177,21 @@ class GitCommitter:
             before=writing.before | {p: e for r in records if r.edited for p, e in r.changes.items()},
             in_place={path: record.in_place for record in records for path in record.changes},
         )
+
+    def _write(self, oids: Sequence[Oid]) -> None:
+        """Puts what was made for a chain of commits on disk: as a pack; where it is little, one by one."""
+        store, sync = self._repo.shared.store, durable.wanted(self._repo)
+        if sum(oid in store.waiting for oid in oids) > FEW:
+            store.pack(os.path.join(self._repo.common_dir, "objects", "pack"), oids, sync=sync)
+            return
+        store.write(self._repo.raw, oids)
+        if sync:
+            durable.make_durable(self._repo, oids)
+
+    def close(self) -> None:
+        """The run is over, and nobody reads any more: of many small packs one is made."""
+        folder = os.path.join(self._repo.common_dir, "objects", "pack")
+        self._repo.shared.store.join_packs(folder, sync=durable.wanted(self._repo))
 
     def _move(self, batch: _Batch) -> None:
         self._commits.move(self._ref, batch.onto, batch.tip, batch.reason)
@@ -189,7 +206,9 @@ class GitCommitter:
             batch.after, in_place=batch.in_place, before=batch.before, standing=standing, index=index
         )
         left = follow.left_alone(steps, standing, index)
-        note, sync = intent_path(self._repo.state_dir), durable.wanted(self._repo)
+        # Order is enough for the note and the index: without them a lost disk cache leaves a commit that
+        # the index does not know yet, as git itself would (core.fsync).
+        note, sync = intent_path(self._repo.state_dir), durable.index_wanted(self._repo)
         durable.put(note, Intent(self._ref, batch.onto, batch.tip, steps).dump(), durable=sync)
         faults.point("commit.intent")
         try:

@@ -13,6 +13,12 @@ def wanted(repo: Repository) -> bool:
     return repo.config_get("core.fsync") != "none"
 
 
+def index_wanted(repo: Repository) -> bool:
+    """Whether git would sync its index, too."""
+    asked = (repo.config_get("core.fsync") or "").replace(" ", "").split(",")
+    return bool({"index", "all", "added"} & set(asked))
+
+
 def make_durable(repo: Repository, oids: Iterable[Oid]) -> None:
     """Returns when the loose objects among `oids` would survive a power cut (packed ones already do).
 

@@ -13,7 +13,9 @@ import pygit2
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git.indexfile import IndexFile, oid_of
+from specbuild.git.plain import Plain
 from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.store import BLOB, LARGE
 
 LINK = 0o120000
 PLAIN = 0o100644
@@ -38,10 +40,12 @@ class Raw(NamedTuple):
 class Files:
     """The files of one working tree; `repo` may be a linked worktree of the same repository."""
 
-    def __init__(self, repo: Repository, aside: str) -> None:
+    def __init__(self, repo: Repository, aside: str, *, waiting: bool = False) -> None:
         self.repo = repo
         self.top = repo.top
         self._aside = aside  # where half-written files stand; best on the same disk
+        self._waiting = waiting  # blobs wait in the repository's store for whoever commits them
+        self._plain: Plain | None = None
 
     def at(self, path: RepoPath) -> str:
         return os.path.join(self.top, path)
@@ -97,11 +101,21 @@ class Files:
                 found[path] = Entry(entry.mode, oid)
         return found
 
-    def store(self, data: bytes) -> Oid:
+    def store(self, data: bytes, like: Oid | None = None) -> Oid:
+        if self._waiting and len(data) < LARGE:
+            return self.repo.shared.store.add(BLOB, data, like)
         return str(self.repo.raw.create_blob(data))
+
+    def is_plain(self, path: RepoPath) -> bool:
+        """Whether it is certain that git stores the file's very bytes."""
+        if self._plain is None:
+            self._plain = Plain(self.repo)
+        return self._plain(path)
 
     def needs_git(self, path: RepoPath) -> bool:
         """Whether libgit2 would store other bytes than git: LFS and other filters, re-encoded text."""
+        if self.is_plain(path):
+            return False
         try:
             attribute = self.repo.raw.get_attr
             return isinstance(attribute(path, "filter"), str) or isinstance(
@@ -113,6 +127,9 @@ class Files:
     def _store_file(self, path: RepoPath) -> Oid | None:
         """The id of the stored blob; None: ask git."""
         try:
+            if self._waiting and os.lstat(self.at(path)).st_size < LARGE and self.is_plain(path):
+                with open(self.at(path), "rb") as file:
+                    return self.store(file.read())
             return str(self.repo.raw.create_blob_fromworkdir(path))
         except (UnicodeError, pygit2.GitError, OSError, KeyError):
             return None  # core.safecrlf, a name that is not UTF-8, or the file went: git tells which
@@ -211,6 +228,8 @@ class Files:
 
     def _smudged(self, path: RepoPath) -> bool:
         """Whether a checkout may write other bytes than the blob's."""
+        if self.is_plain(path):
+            return False
         if self.needs_git(path):
             return True
         if self.repo.config_get("core.autocrlf") not in {None, "false", "input"}:
@@ -228,6 +247,7 @@ class Files:
         os.makedirs(folder)
         try:
             env = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
+            self.repo.shared.store.write(self.repo.raw, [entries[path].oid for path in paths])
             lines = b"".join(
                 f"{entries[path].mode:o} {entries[path].oid}\t".encode() + os.fsencode(path) + b"\0"
                 for path in paths
@@ -361,6 +381,8 @@ def another(repo: Repository, folder: str) -> Repository:
     """The same repository, or its worktree at `folder`, for another thread: libgit2's objects are for one."""
     opened = Repository.open(folder)
     opened.settings = repo.settings  # asking git costs a process
+    if opened.git_dir == repo.git_dir:
+        opened.shared = repo.shared
     return opened
 
 

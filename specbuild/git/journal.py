@@ -122,17 +122,22 @@ def names(state_dir: str) -> list[str]:
 def open_(repo: Repository, journal: Journal) -> tuple[Journal, str]:
     """Writes a journal, on disk on return with the bytes that it names; returns it with its path."""
     sync = durable.wanted(repo)
+    stood = {raw.oid for raw in journal.before.values() if raw is not None}
+    repo.shared.store.write(repo.raw, stood)
     if sync:
-        durable.make_durable(repo, {raw.oid for raw in journal.before.values() if raw is not None})
+        durable.make_durable(repo, stood)
     faults.point("place.stored")
     journal = replace(journal, ref=_hold(repo, journal))
     path = os.path.join(folder(repo.state_dir), f"{os.getpid()}-{next(_numbers)}.json")
-    durable.put(path, journal.dump(), durable=sync)
+    # Where nothing stood, nothing can be lost: that the note is written first is enough.
+    durable.put(path, journal.dump(), durable=sync and bool(stood or journal.moved))
     return journal, path
 
 
 def _hold(repo: Repository, journal: Journal) -> str | None:
     """A ref for what a person has not committed: it must outlive .git/specbuild and `git gc`."""
+    if not any(journal.before.values()):
+        return None
     tree = tree_of(repo, journal.head)
     known = {entry.oid for path in journal.before if (entry := entry_at(repo, tree, path)) is not None}
     loose = {p: raw.entry for p, raw in journal.before.items() if raw is not None and raw.oid not in known}

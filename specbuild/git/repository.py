@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +11,7 @@ import pygit2
 from specbuild.engine.task import Oid
 from specbuild.errors import RepositoryError
 from specbuild.git import environment
+from specbuild.git.store import Store
 
 if TYPE_CHECKING:
     import subprocess
@@ -39,6 +40,7 @@ class Identity(NamedTuple):
 class Shared:
     """What all that have one worktree's repository open in this process know together."""
 
+    store: Store = field(default_factory=Store)
     index: "IndexFile | None" = None  # as it was read or written last
 
 
@@ -232,6 +234,9 @@ class Repository:
 
     def read(self, oid: Oid) -> bytes:
         """The content of an object; in a partial clone git fetches what is missing."""
+        held = self.shared.store.get(oid)
+        if held is not None:
+            return held
         try:
             return self.raw.read(oid)[1]
         except (KeyError, pygit2.GitError) as error:

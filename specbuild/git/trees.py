@@ -2,6 +2,7 @@
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,12 +23,59 @@ Folder = dict[bytes, tuple[int, bytes]]
 """A tree object's entries: name -> mode and binary id."""
 
 
+class Sheet:
+    """One tree object that is being edited: its entries encoded, in git's order."""
+
+    __slots__ = ("_keys", "_pieces")
+
+    def __init__(self, data: bytes) -> None:
+        found = [(_key(m[2], int(m[1], 8)), m[0]) for m in _ENTRY.finditer(data)]
+        self._keys = [key for key, _ in found]
+        self._pieces = [piece for _, piece in found]
+
+    def get(self, name: bytes) -> tuple[int, bytes]:
+        """Mode and binary id; 0: nothing is called so."""
+        for key in (name, name + b"/"):
+            place = bisect_left(self._keys, key)
+            if place < len(self._keys) and self._keys[place] == key:
+                piece = self._pieces[place]
+                return int(piece[: piece.index(b" ")], 8), piece[-20:]
+        return 0, b""
+
+    def drop(self, name: bytes) -> None:
+        for key in (name, name + b"/"):
+            place = bisect_left(self._keys, key)
+            if place < len(self._keys) and self._keys[place] == key:
+                del self._keys[place], self._pieces[place]
+
+    def put(self, name: bytes, mode: int, raw: bytes) -> None:
+        self.drop(name)
+        key = _key(name, mode)
+        place = bisect_left(self._keys, key)
+        self._keys.insert(place, key)
+        self._pieces.insert(place, b"%o %s\0%s" % (mode, name, raw))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def dump(self) -> bytes:
+        return b"".join(self._pieces)
+
+
+def _key(name: bytes, mode: int) -> bytes:
+    return name + b"/" if mode == TREE else name
+
+
 @dataclass(slots=True)
 class Writing:
-    """Objects that were written or named and are perhaps not on disk yet, and what paths were before."""
+    """Objects that were made or named and are perhaps not on disk yet, and what paths were before.
+
+    `sheets`: trees by id that the next one may be made of; who makes many commits in a row hands it on.
+    """
 
     oids: set[Oid] = field(default_factory=set)
     before: dict[RepoPath, Entry | None] = field(default_factory=dict)
+    sheets: dict[Oid, Sheet] = field(default_factory=dict)
 
 
 def read_tree(repo: Repository, oid: Oid | None) -> Folder:
@@ -81,10 +129,16 @@ def write_tree(
     changes: Mapping[RepoPath, Entry | None],
     writing: Writing | None = None,
 ) -> Oid:
-    """`base` with the changes; a key that ends with `/` (always None) removes a folder first."""
-    writing = Writing() if writing is None else writing
+    """`base` with the changes; a key that ends with `/` (always None) removes a folder first.
+
+    With `writing` the objects are only made, and wait in the repository's store; else they are written.
+    """
+    found = Writing() if writing is None else writing
     encoded = {os.fsencode(path): entry for path, entry in changes.items()}
-    return _rewrite(repo, base, encoded, b"", writing) or _write(repo, {}, writing)
+    oid = _rewrite(repo, base, encoded, b"", found) or _make(repo, Sheet(b""), None, found)
+    if writing is None:
+        repo.shared.store.write(repo.raw, found.oids)
+    return oid
 
 
 def _rewrite(
@@ -95,7 +149,7 @@ def _rewrite(
     writing: Writing,
 ) -> Oid | None:
     """The tree's id; None: nothing is left in it."""
-    folder = read_tree(repo, base)
+    folder = _sheet(repo, base, writing)
     here: dict[bytes, Entry | None] = {}
     deeper: dict[bytes, dict[bytes, Entry | None]] = {}
     for path, entry in changes.items():
@@ -105,37 +159,39 @@ def _rewrite(
         else:
             here[name] = entry
     for name, entry in here.items():
-        mode, raw = folder.get(name, (0, b""))
+        mode, raw = folder.get(name)
         old = None if mode in {0, TREE} else Entry(mode, raw.hex())
         writing.before.setdefault(os.fsdecode(prefix + name), old)
         if entry is None and old is not None:
-            del folder[name]
+            folder.drop(name)
     for name, below in deeper.items():
-        mode, raw = folder.get(name, (0, b""))
+        mode, raw = folder.get(name)
         whole = b"" in below
         inner = {rest: entry for rest, entry in below.items() if rest}
         under = raw.hex() if mode == TREE and not whole else None
         made = _rewrite(repo, under, inner, prefix + name + b"/", writing)
         if made is not None:
-            folder[name] = (TREE, bytes.fromhex(made))
+            folder.put(name, TREE, bytes.fromhex(made))
         elif mode == TREE:
-            folder.pop(name, None)
+            folder.drop(name)
     for name, entry in here.items():
         if entry is not None:
-            folder[name] = (entry.mode, bytes.fromhex(entry.oid))
+            folder.put(name, entry.mode, bytes.fromhex(entry.oid))
             if entry.mode != 0o160000:
                 writing.oids.add(entry.oid)
-    return _write(repo, folder, writing) if folder else None
+    return _make(repo, folder, base, writing) if len(folder) else None
 
 
-def _write(repo: Repository, folder: Folder, writing: Writing) -> Oid:
-    def order(item: tuple[bytes, tuple[int, bytes]]) -> bytes:
-        return item[0] + b"/" if item[1][0] == TREE else item[0]
+def _sheet(repo: Repository, oid: Oid | None, writing: Writing) -> Sheet:
+    """The tree to be edited; whoever wants it as it was reads it again."""
+    if oid is None:
+        return Sheet(b"")
+    return writing.sheets.pop(oid, None) or Sheet(repo.read(oid))
 
-    data = b"".join(
-        b"%o %s\0%s" % (mode, name, raw) for name, (mode, raw) in sorted(folder.items(), key=order)
-    )
-    oid = write_object(repo.raw, TREE_TYPE, data)
+
+def _make(repo: Repository, sheet: Sheet, like: Oid | None, writing: Writing) -> Oid:
+    oid = repo.shared.store.add(TREE_TYPE, sheet.dump(), like)
+    writing.sheets[oid] = sheet
     writing.oids.add(oid)
     return oid
 

@@ -75,7 +75,7 @@ class InPlace:
 
     def __init__(self, repo: Repository, task: Task, start: Changes, owned: Sequence[RepoPath]) -> None:
         self._repo = another(repo, repo.top)
-        self._files = Files(self._repo, aside_folder(self._repo))
+        self._files = Files(self._repo, aside_folder(self._repo), waiting=True)
         self._state_dir = self._repo.state_dir
         self._task = task
         self._start = start

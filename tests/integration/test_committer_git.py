@@ -610,7 +610,9 @@ def test_a_read_only_repository_is_an_error_and_nothing_is_lost(box: Box) -> Non
 
     def store() -> None:
         repo = box.repo
-        GitCommitter(repo, repo.head_ref, patience=1).store(blob)
+        committer = GitCommitter(repo, repo.head_ref, patience=1)
+        made = Entry(PLAIN, committer.store(blob))
+        committer.commit([Record("T002", {"new": made})], onto=first)
 
     try:
         told = [as_somebody_else(box, commit), as_somebody_else(box, store)]
