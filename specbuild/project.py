@@ -19,7 +19,7 @@ from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warn
 from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError
 from specbuild.taskfile import parse as parse_tasks
 from specbuild.taskfile.foreseen import Foreseen
-from specbuild.taskfile.paths import outside, resolve
+from specbuild.taskfile.paths import normal, outside, resolve
 from specbuild.taskfile.ticks import emptied
 from specbuild.ticking import Sheets
 
@@ -195,7 +195,8 @@ def _task(
     unresolved: tuple[str, ...] = ()
     reads: tuple[RepoPath, ...] = ()
     if decision.targets is None and checkpoint is not None:
-        targets = tuple(checkpoint.targets)
+        # the line is text that anybody may have written
+        targets = tuple(path for path in checkpoint.targets if outside(path) is None)
         absent = frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT)
         reads = checkpoint.reads
         written = tuple(m.written for m in text.mentions if m.role == "target")
@@ -207,12 +208,16 @@ def _task(
             written = tuple(m.written for m in text.mentions if m.role == "target")
         else:
             targets = written = decision.targets
-            if root and "targets" in text.keys:
-                targets = tuple(_below(root, path) for path in targets)
-            targets = tuple(dict.fromkeys(_plain(path) for path in targets))
+            below = root if "targets" in text.keys else ""
+            targets = tuple(dict.fromkeys(normal(path, root=below) for path in targets))
             absent = absent & frozenset(targets)
             reads = tuple(path for path in reads if path not in targets)
-    inputs = tuple(_plain(path) for path in decision.inputs)
+    shared = len(decision.inputs) - len(decision.own_inputs)
+    below = root if "inputs" in text.keys else ""
+    inputs = (
+        *(normal(path) for path in decision.inputs[:shared]),
+        *(normal(path, root=below) for path in decision.own_inputs),
+    )
     if decision.needs and "needs" not in text.keys and "depends on" not in text.keys:
         text = replace(
             text, needs=(*text.needs, *(Need(need, explicit=True, line=text.line) for need in decision.needs))
@@ -252,16 +257,6 @@ def _executor_blob(decision: Decision, snapshot: Snapshot, known: Known) -> str 
     return entry.oid if entry else None
 
 
-def _below(root: str, path: RepoPath) -> RepoPath:
-    return f"{root.rstrip('/')}/{path}" if root else path
-
-
-def _plain(path: str) -> str:
-    while path.startswith("./"):
-        path = path[2:]
-    return path
-
-
 def _templates(config: Config) -> list[RepoPath]:
     found = (options.get("template") for options in config.executors.values())
     return [path for path in found if isinstance(path, str)]
@@ -285,8 +280,8 @@ def _ownership_warnings(before: Sequence[Task], after: Sequence[Task]) -> list[W
 
 def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
     errors: list[SpecbuildError] = []
-    for position, task in enumerate(loaded.project.graph.tasks):
-        errors += _path_errors(task, loaded.decisions[position], snapshot)
+    for task in loaded.project.graph.tasks:
+        errors += _path_errors(task, snapshot)
         if task.rebuild:
             errors += _rebuild_errors(task, loaded.project)
     errors += _twins(loaded.project.graph.tasks)
@@ -294,11 +289,9 @@ def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
         raise errors[0] if len(errors) == 1 else Problems(errors)
 
 
-def _path_errors(task: Task, decision: Decision, snapshot: Snapshot) -> Iterable[SpecbuildError]:
+def _path_errors(task: Task, snapshot: Snapshot) -> Iterable[SpecbuildError]:
     declared = [("target", path) for path in task.targets if task.targets_declared]
-    declared += [
-        ("input", path) for path in task.inputs if not path.startswith("@") and path in decision.inputs
-    ]
+    declared += [("input", path) for path in task.inputs if not path.startswith("@")]
     for role, path in declared:
         why = outside(path)
         if why is None and not is_glob(path):

@@ -53,8 +53,10 @@ class Decision:
     review: bool
     reuse: bool
     share: tuple[str, ...]
+    own_inputs: tuple[str, ...] = ()  # the last of `inputs`: those of the body, else of the rule
     rule: int | None = None  # the number of the rule that matched
     options: Mapping[str, Any] = field(default_factory=dict)
+    template: str | None = None  # the file of the repository that prompts are made from
 
 
 def decide(config: Config, text: TaskText, defaults: Callable[[str], ExecutorDefaults | None]) -> Decision:
@@ -71,12 +73,13 @@ def decide(config: Config, text: TaskText, defaults: Callable[[str], ExecutorDef
     own = (defaults(executor) if executor is not None else None) or REPOSITORY_DEFAULTS
     writes = rule.writes or own.writes
     build = config.build
+    own_inputs = _given(body.inputs, _filled(rule.inputs, text) or ())
     return Decision(
         executor=executor,
         recipe=recipe,
         where=recipe_where or executor_where or f"{text.name.file}:{text.line}",
         targets=_either(body.targets, _filled(rule.targets, text)),
-        inputs=(*build.inputs, *_given(body.inputs, _filled(rule.inputs, text) or ())),
+        inputs=(*build.inputs, *own_inputs),
         verify=_either(body.verify, rule.verify),
         on_edit=body.on_edit or rule.on_edit or own.on_edit,
         writes=writes,
@@ -89,9 +92,20 @@ def decide(config: Config, text: TaskText, defaults: Callable[[str], ExecutorDef
         review=rule.review or False,
         reuse=rule.reuse or False,
         share=_given(rule.share, build.share),
+        own_inputs=own_inputs,
         rule=rule.number or None,
         options=config.executors.get(executor or "", {}),
+        template=_template(config, executor),
     )
+
+
+def _template(config: Config, executor: str | None) -> str | None:
+    """Of the executor's own table; recipes that name `{prompt_file}` share the agent's."""
+    for name in (executor or "", "agent"):
+        found = config.executors.get(name, {}).get("template")
+        if isinstance(found, str):
+            return found
+    return None
 
 
 def first_match(config: Config, text: TaskText) -> Rule | None:

@@ -76,9 +76,9 @@ class _Resolver:
         )
 
     def _match(self, mention: Mention) -> _Match | None:
-        written = mention.written
-        if outside(written):
+        if outside(mention.written):
             return None
+        written = normal(mention.written)
         found = self._beside(written) if self._is_spec(written) else None
         found = found or (self._named(written) if "/" not in written else self._pathed(written))
         if found is not None:
@@ -149,7 +149,7 @@ def declared(value: str, *, root: RepoPath = "") -> tuple[str, ...]:
     found: dict[str, None] = {}
     for word in _words(value):
         for part in expand(word):
-            found[part if part.startswith("@") else _normal(part, prefix)] = None
+            found[normal(part, root=prefix)] = None
     return tuple(found)
 
 
@@ -160,11 +160,14 @@ def _words(value: str) -> Iterator[str]:
             yield word
 
 
-def _normal(path: str, prefix: RepoPath) -> str:
-    """`path` from the repository's top; what leads out of it keeps its look, for `outside` to refuse."""
-    if path.startswith(("/", "~")) or _DRIVE.match(path):
+def normal(path: str, *, root: RepoPath = "") -> str:
+    """`path` from the repository's top, as git would name it: no `//`, `./` or `../` within.
+
+    What leads out of the repository keeps its look, for `outside` to refuse.
+    """
+    if not path.strip() or path.startswith(("/", "~", "@")) or _DRIVE.match(path):
         return path
-    joined = posixpath.normpath(prefix + path)
+    joined = posixpath.normpath(_folder(root) + path)
     return f"{joined}/" if path.endswith(("/", "/.")) and joined != "." else joined
 
 

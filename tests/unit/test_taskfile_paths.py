@@ -4,7 +4,7 @@ import pytest
 
 from specbuild.engine.task import Entry, RepoPath
 from specbuild.taskfile import parse
-from specbuild.taskfile.paths import Resolved, declared, outside, resolve
+from specbuild.taskfile.paths import Resolved, declared, normal, outside, resolve
 
 
 class Tree:
@@ -165,3 +165,25 @@ def test_paths_inside_the_repository_are_allowed(path: str) -> None:
 )
 def test_other_paths_are_refused_with_the_reason(path: str, why: str) -> None:
     assert why in (outside(path) or "")
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("a//b", "a/b"),
+        ("./a/./b", "a/b"),
+        ("a/../b", "b"),
+        ("src/.", "src/"),
+        ("src//", "src/"),
+        ("a/../../x", "../x"),
+        ("//x", "//x"),
+        ("@story", "@story"),
+        ("src/../**/*.c", "**/*.c"),
+    ],
+)
+def test_a_path_is_called_as_git_calls_it(written: str, path: str) -> None:
+    assert normal(written) == path
+
+
+def test_paths_of_prose_are_called_as_git_calls_them() -> None:
+    assert found("Create src/./a.py").targets == ("src/a.py",)
