@@ -158,6 +158,7 @@ class RunLog:
         self._file: int | None = None
         self._written = 0
         self._outputs: dict[TaskName, _Output] = {}
+        self._over = False
 
     def __call__(self, event: Event) -> None:
         if self.problem is not None:
@@ -169,6 +170,9 @@ class RunLog:
             self.close()
 
     def _log(self, event: Event) -> None:
+        self._over = self._over and not isinstance(event, RunStarted)
+        if self._over:
+            return  # a late warning is no run of its own
         if isinstance(event, TaskOutput):
             output = self._outputs.setdefault(event.task, _Output(self.limits.attempt_bytes))
             if text := output.take(event.text):
@@ -178,6 +182,7 @@ class RunLog:
             self._end_output(event.task)
         self._write(event)
         if isinstance(event, RunFinished):
+            self._over = True
             self.close()
 
     def _end_output(self, task: TaskName) -> None:
@@ -212,7 +217,7 @@ class RunLog:
                 number += 1
 
     def close(self) -> None:
-        """Ends the log; a later event begins another."""
+        """Ends the log; the next run begins another."""
         if self._file is None:
             return
         file, self._file = self._file, None

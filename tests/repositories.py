@@ -114,7 +114,12 @@ class Workshop(Box):
     def process(self, *arguments: str, **variables: str) -> Ran:
         """As `start`, to its end."""
         process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=60)
+        try:
+            out, err = process.communicate(timeout=100)
+        except subprocess.TimeoutExpired:
+            process.terminate()  # it ends its recipes, too
+            process.communicate()
+            raise
         return Ran(process.returncode, out, err)
 
     def ran(self) -> list[str]:

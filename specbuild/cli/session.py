@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
@@ -17,8 +17,9 @@ from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.parts import Here, Selection, choose, print_json, short_ids, task_document
 from specbuild.engine.build import Builder, Request, Reviewer
 from specbuild.engine.events import Event, Planned, RunFinished, RunStarted, TaskFinished, Warned
+from specbuild.engine.graph import Graph
 from specbuild.engine.judge import Judge
-from specbuild.engine.plan import Choice
+from specbuild.engine.plan import Choice, in_a_row
 from specbuild.engine.plan import choose as complete_choice
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import placeholders
@@ -135,11 +136,10 @@ class Session:
                 ),
                 settings=self._settings(loaded),
                 environment=clean_environment(os.environ),
-                emit=self._emit,
+                emit=self._while_running,
             )
             self._open(loaded)
-            end = builder.run()
-            self._tell_left_alone(before, world)
+            end = self._end(builder.run(), before, world)
             here.tree.save()
             here.history.save()
             summary, lines = self._finish()
@@ -461,7 +461,7 @@ class Session:
                         stories[task.text.story] = None
         settings = self._settings(loaded)
         marked = sum(task.text.parallel for task in chosen)
-        mode, why = _mode(settings, marked, self.options)
+        mode, why = _mode(settings, graph, choice.chosen, self.options)
         self._emit(
             RunStarted(
                 files=tuple(path for path in loaded.project.files if path in here.reported),
@@ -502,6 +502,22 @@ class Session:
 
     # -- after the run ----------------------------------------------------------------------------
 
+    def _while_running(self, event: Event) -> None:
+        if not isinstance(event, RunFinished):  # what is found afterwards is still to be told before it
+            self._emit(event)
+
+    def _end(self, end: RunFinished, before: set[str], world: World) -> RunFinished:
+        """Tells what the run left, and then its end: the last event of all."""
+        self._tell_left_alone(before, world)
+        end = replace(
+            end,
+            deferred=next(event.deferred for event in self.events if isinstance(event, RunStarted)),
+            filter=self.here.selection.filter,
+            skipped_gates=self.options.skip_tests and bool(self.here.loaded.config.gates),
+        )
+        self._emit(end)
+        return end
+
     def _tell_left_alone(self, before: set[str], world: World) -> None:
         self.here.tree.refresh(None)
         changed = sorted(self.here.tree.dirty() - before)
@@ -524,8 +540,6 @@ class Session:
             plugin_reporter.close()
         self._reporter.close()
         summary = summarise(self.events, earlier=self._earlier, diagnose=self._diagnose)
-        if self.options.skip_tests:
-            summary = replace(summary, skipped_gates=True)
         scope: list[str] = []
         for file in self.here.selection.tasks:
             scope += ["--tasks", file]
@@ -595,13 +609,25 @@ def _counts(words: Iterator[str] | Sequence[str] | Any) -> Mapping[str, int]:
     return dict(sorted(Counter(words).items(), key=lambda pair: (pair[0] == "none", pair[0])))
 
 
-def _mode(settings: Settings, marked: int, options: Options) -> tuple[str, str]:
+def _mode(settings: Settings, graph: Graph, chosen: Collection[int], options: Options) -> tuple[str, str]:
+    """How tasks of this run may overlap, and why."""
+    marked = [position for position in chosen if graph.tasks[position].text.parallel]
     if settings.overlap == "none":
         if options.parallel is None and options.jobs is None:
             return "serial", "the default; --parallel overlaps tasks marked [P]" if marked else "no [P] tasks"
         return "serial", "one worker"
-    if settings.overlap == "marked" and marked < 2:
+    if settings.overlap == "marked" and len(marked) < 2:
         return "serial", "no two tasks are marked [P], so nothing may overlap"
+    able = marked if settings.overlap == "marked" else chosen
+    free = [position for position in able if not graph.tasks[position].alone]
+    if len(free) < 2 <= len(able):
+        return (
+            "serial",
+            'with writes = "any" in the working tree each runs alone, so nothing may overlap',
+        )
+    if in_a_row(graph, free):
+        which = "the tasks marked [P] wait" if settings.overlap == "marked" else "each task waits"
+        return "serial", f"{which} for one another, so nothing may overlap"
     what = "tasks marked [P] overlap" if settings.overlap == "marked" else "whatever no edge forbids overlaps"
     return f"parallel ({settings.jobs} workers)", what
 

@@ -109,6 +109,7 @@ class Builder:
         self._emit = emit
         self._finished: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._running: dict[int, Work] = {}
+        self._answering: set[int] = set()  # those of them whose worker has not answered yet
         self._cancelled = threading.Event()
         self._tally = _Tally()
         self._stopping = False
@@ -131,7 +132,7 @@ class Builder:
             while True:
                 self._launch()
                 if self._running:
-                    self._settle(self._finished.get())
+                    self._settle(self._next())
                 elif self._plan_is_old:
                     self._read_again()
                 else:
@@ -149,6 +150,11 @@ class Builder:
         end = self._summary(self._clock.now() - began, interrupted=interrupted)
         self._emit(end)
         return end
+
+    def _next(self) -> _Event:
+        event = self._finished.get()
+        self._answering.discard(event.work.position)
+        return event
 
     def _adopt_plan(self) -> None:
         self._must_run: dict[int, Reason] = {}  # its positions were the old plan's
@@ -213,11 +219,12 @@ class Builder:
         return self._settings.jobs if self._settings.overlap != "none" else 1
 
     def _may_overlap(self, position: int) -> bool:
-        if not self._running or self._settings.overlap == "all":
+        if not self._running:
             return True
-        tasks = self._judge.graph.tasks
-        alone = [p for p in (*self._running, position) if not tasks[p].text.parallel]
-        return not alone
+        tasks = [self._judge.graph.tasks[p] for p in (*self._running, position)]
+        if any(task.alone for task in tasks):
+            return False
+        return self._settings.overlap == "all" or all(task.text.parallel for task in tasks)
 
     def _limit_reached(self) -> bool:
         limit = self._settings.limit
@@ -346,6 +353,7 @@ class Builder:
                 outcome = Failure(work.attempt, f"{type(error).__name__}: {error}", "")
             self._finished.put(_Event(work, stage, outcome))
 
+        self._answering.add(work.position)
         threading.Thread(target=body, name=f"worker-{work.worker}", daemon=True).start()
 
     def _started(self, work: Work) -> TaskStarted:
@@ -690,19 +698,17 @@ class Builder:
         """Runs the gate of a phase whose chosen tasks are all done; says whether to wait or stop."""
         if self._request.gates is None:
             return False
-        for phase in sorted(found for found, open_ in self._phases.items() if open_ == 0):
-            if self._running:
-                return True
+        due = sorted(found for found, open_ in self._phases.items() if open_ == 0)
+        if not due or self._running:
+            return bool(due)
+        for phase in due:
             del self._phases[phase]
-            text = next(
-                task.text
-                for position, task in enumerate(self._judge.graph.tasks)
-                if self._phase(position) == phase
-            )
-            if not self._request.gates("phase", text.phase or ""):
-                self._gate_failed = self._stopping = True
-                return True
-        return False
+        # A gate looks at the whole tree: where several phases ended at once, it looks at it once.
+        texts = (task.text for task in self._judge.graph.tasks)
+        last = next(text for text in texts if (text.name.file, text.phase_index) == due[-1])
+        passed = self._request.gates("phase", last.phase or "")
+        self._gate_failed = self._stopping = not passed
+        return not passed
 
     def _tick_finished(self) -> None:
         """A box is a view: a completed task that was unticked is ticked again."""
@@ -733,10 +739,11 @@ class Builder:
     def _interrupt(self) -> None:
         """Stops the workers, waits for them, and undoes what they did."""
         self._cancelled.set()
-        while self._running:
-            work = self._finished.get().work
-            if self._running.pop(work.position, None) is not None:
-                self._transactions.abandon(work, keep=True, why="interrupted")
+        while self._answering:
+            self._next()
+        for work in self._running.values():
+            self._transactions.abandon(work, keep=True, why="interrupted")
+        self._running.clear()
 
     def _summary(self, seconds: float, *, interrupted: bool) -> RunFinished:
         tally = self._tally

@@ -67,6 +67,21 @@ def _content(graph: Graph, position: int, source: int) -> bool:
     return any(edge.content and edge.source == name for edge in graph.edges[position])
 
 
+def in_a_row(graph: Graph, positions: Collection[int]) -> bool:
+    """Whether each of these tasks waits for another of them, so that no two can overlap."""
+    wanted = frozenset(positions)
+    longest: dict[int, int] = {}  # task -> of the wanted ones, so many follow each other up to it
+    barriers: dict[int, int] = {}
+    for position in graph.order:
+        before = [longest.get(graph.index[edge.source], 0) for edge in graph.edges[position]]
+        for barrier in graph.barred.get(position, ()):
+            if id(barrier) not in barriers:
+                barriers[id(barrier)] = max((longest.get(p, 0) for p in barrier.before), default=0)
+            before.append(barriers[id(barrier)])
+        longest[position] = max(before, default=0) + (position in wanted)
+    return max(longest.values(), default=0) == len(wanted)
+
+
 class Plan:
     """The chosen tasks on their way: waiting, ready, under way, settled."""
 

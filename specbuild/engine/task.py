@@ -167,3 +167,8 @@ class Task:
     @property
     def rebuild(self) -> bool:
         return self.on_edit == "rebuild"
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing may overlap it: all that changes in the working tree meanwhile is taken for its."""
+        return self.writes == "any" and self.isolation == "none"

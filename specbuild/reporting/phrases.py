@@ -213,7 +213,8 @@ def gate_header(event: GateStarted, chosen: str | None) -> Line:
     only = f"{_cut(chosen)} only" if chosen else ""
     if event.phase is None and not only:
         return Line(f"[Final {name}]", "head")
-    where = ", ".join(filter(None, [_cut(event.phase or ""), only]))
+    phase = "" if event.phase is None else _cut(event.phase) or "tasks without phase"
+    where = ", ".join(filter(None, [phase, only]))
     return Line(f"[Running {name}: {where}]", "head")
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from specbuild.engine.events import GateFinished, TaskFinished
 from specbuild.engine.task import TaskName
 from specbuild.reporting.summary import (
+    Diagnosed,
     Failed,
     Parallelism,
     PhaseTime,
@@ -198,7 +199,7 @@ def _failure(failed: Failed, name: Callable[[TaskName], str]) -> list[str]:
     task = failed.task
     lines = [
         f"  {task_words(task, name)}",
-        f"  Error: {clean(task.error or 'unknown')}",
+        f"  Error: {clean(task.error or 'unknown')}{_told(failed.diagnosis)}",
         f"  Attempts: {attempts(failed)}, {duration(task.seconds)}",
     ]
     if task.partial:
@@ -211,6 +212,10 @@ def _failure(failed: Failed, name: Callable[[TaskName], str]) -> list[str]:
             lines += ["", "  Suggested fixes:"]
             lines += [f"  {number}. {clean(fix)}" for number, fix in enumerate(diagnosis.fixes, 1)]
     return lines
+
+
+def _told(diagnosis: Diagnosed | None) -> str:
+    return f" ({clean(diagnosis.summary)})" if diagnosis is not None and diagnosis.summary else ""
 
 
 def attempts(failed: Failed) -> str:
@@ -237,7 +242,7 @@ def _completed(summary: Summary, name: Callable[[TaskName], str]) -> tuple[str, 
         if not tasks:
             return "", []
         ids = clean(ranges(name(task.task) for task in tasks))
-        went_on = summary.headline == "partially complete"
+        went_on = not summary.not_run  # else the run stopped at the first failure
         return "Independent tasks completed" if went_on else "Completed", [
             f"  ✓ {ids} ({count(len(tasks), 'task')})"
         ]
@@ -315,7 +320,7 @@ def _phase(phase: PhaseTime) -> str:
 
 
 def _gate(gate: GateFinished) -> str:
-    where = f", {clean(gate.phase)}" if gate.phase else ", at the end"
+    where = ", at the end" if gate.phase is None else f", {clean(gate.phase) or 'tasks without phase'}"
     result = "passed" if gate.passed else "failed"
     took = "before, on the same tree" if gate.cached else f"in {duration(gate.seconds)}"
     tests = tests_of(gate)

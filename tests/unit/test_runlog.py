@@ -344,3 +344,10 @@ def test_sessions_are_counted_from_the_last_run_that_succeeded(tmp_path: Path) -
         Warned("killed"),
     ]
     assert sessions_since_success([]) == []
+
+
+def test_what_is_told_after_the_end_of_a_run_begins_no_other(tmp_path: Path) -> None:
+    end = RunFinished("complete", 0, 1.0, 1, 0, 0, 0, 0, 1)
+    log(tmp_path, opened(), end, Warned("a plugin is late", None))
+    [run] = read_runs(str(tmp_path))
+    assert run.end == end
