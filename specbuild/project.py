@@ -117,7 +117,12 @@ def load(
                 continue
             decision = config.decide(text, known.defaults)
             task, found = _task(text, decision, source, foreseen, recall.of(text))
-            task = replace(task, executor_blob=_executor_blob(decision, snapshot, known))
+            task = replace(
+                task,
+                executor_blob=_executor_blob(decision, snapshot, known),
+                template=decision.template,
+                template_blob=_blob(decision.template, snapshot),
+            )
             foreseen.add(task.targets)
             decisions[len(tasks)] = decision
             warnings += found
@@ -252,8 +257,11 @@ def _task(
 
 def _executor_blob(decision: Decision, snapshot: Snapshot, known: Known) -> str | None:
     """The blob id of the repository's file that holds a task's executor, if one does."""
-    file = known.files.get(decision.executor or "")
-    entry = snapshot.entry(file) if file else None
+    return _blob(known.files.get(decision.executor or ""), snapshot)
+
+
+def _blob(path: RepoPath | None, snapshot: Snapshot) -> str | None:
+    entry = snapshot.entry(path) if path else None
     return entry.oid if entry else None
 
 

@@ -315,7 +315,7 @@ class Judge:
 def recipe_parts(task: Task, inputs: Inputs) -> tuple[str, ...]:
     """What a `rebuild` task's key holds of how it is run."""
     text = task.recipe.text if task.recipe else ""
-    known = values(task, inputs.paths)
+    known = {**values(task, inputs.paths), "prompt_file": task.template_blob or ""}
     used = sorted(placeholders(text, language=task.recipe.language) if task.recipe else ())
     return (
         task.recipe.language if task.recipe else "",
@@ -324,6 +324,7 @@ def recipe_parts(task: Task, inputs: Inputs) -> tuple[str, ...]:
         task.executor or "",
         json.dumps(task.options, sort_keys=True, default=str),
         task.executor_blob or "",
+        *([task.template_blob or ""] if "template" in task.options else []),
     )
 
 

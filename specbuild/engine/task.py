@@ -158,6 +158,8 @@ class Task:
     share: tuple[str, ...] = ()  # ignored folders that a worktree links in
     reuse: bool = False  # may a `keep` task take over a result of the same key
     executor_blob: Oid | None = None  # of an executor in a repository file: that file
+    template: RepoPath | None = None  # what prompts are made from; None: the template that ships
+    template_blob: Oid | None = None  # None: there is no such file
     needs: tuple[TaskName, ...] = ()  # resolved, without repeats
 
     @property

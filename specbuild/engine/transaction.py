@@ -147,8 +147,7 @@ class Transactions:
 
     def _visible(self, task: Task, inputs: Inputs) -> list[RepoPath]:
         """What a strict tree holds: declared inputs, targets, and the template of the prompt."""
-        template = task.options.get("template")
-        return [*inputs.paths, *task.targets, *([template] if isinstance(template, str) else [])]
+        return [*inputs.paths, *task.targets, *([task.template] if task.template else [])]
 
     def attempt(self, work: Work, environment: Mapping[str, str]) -> Attempt:
         """What the executor is given."""

@@ -148,24 +148,31 @@ class Slot:
                 raise RepositoryError("a private worktree cannot be made", where=self.folder)
         for name in _LEFT_BY_GIT:
             _discard(os.path.join(admin, name))
-        self.put_head(commit)
+        self._put_head(admin, commit)
         slot = another(self._repo, self.folder)
         env = {"GIT_INDEX_FILE": self.base_index}
         durable.drop(f"{self.base_index}.lock")
         slot.git([*_QUIET, "clean", "-ffdxq", *self._kept(key)], env=env)
         slot.git([*_QUIET, "read-tree", "--reset", "-u", tree], env=env)
         faults.point("pool.laid")
-        # with the index' time: git compares it with the files' to see which to look at again
+        self._put_index(admin)
+        return slot
+
+    def restore(self, commit: Oid) -> None:
+        """HEAD and index as they were laid out; the files stay as they are."""
+        admin = self.admin()
+        if admin is not None:
+            self._put_head(admin, commit)
+            self._put_index(admin)
+
+    def _put_head(self, admin: str, commit: Oid) -> None:
+        durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
+
+    def _put_index(self, admin: str) -> None:
+        """With its time: git compares that with the files' to see which to look at again."""
         index = os.path.join(admin, "index")
         shutil.copy2(self.base_index, f"{index}.new")
         os.replace(f"{index}.new", index)
-        return slot
-
-    def put_head(self, commit: Oid) -> None:
-        """The worktree's HEAD, detached."""
-        admin = self.admin()
-        if admin is not None:
-            durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
 
     def _add(self, commit: Oid) -> None:
         command = ["worktree", "add", "-q", "--no-checkout", "--detach", "--lock", "--reason", REASON]
@@ -296,7 +303,7 @@ class PooledSandbox:
         """The task may have done anything to its folder."""
         if self._slot.admin() is None or not os.path.isfile(self._slot.base_index):
             raise Unusable("the task destroyed the private worktree that it worked in")
-        self._slot.put_head(self._head)  # whatever it did with its own: nothing is taken from there
+        self._slot.restore(self._head)  # whatever it did with HEAD and index: nothing is taken from there
         return self._files
 
     def _shared(self, path: RepoPath) -> bool:

@@ -3,10 +3,13 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from specbuild.engine.ports import Attempt, Failure, Ran
+from specbuild.engine.recipe import fill, placeholders
 from specbuild.hookspecs import Failed, FailedAttempt, Job, Stopped, Succeeded, Task
 from specbuild.plugins.loading import Plugins
 from specbuild.process import GRACE
@@ -32,8 +35,13 @@ class PluginExecutors:
         offered = self._plugins.get(name)
         if offered is None:
             return Failure(attempt.attempt, f'there is no executor "{name}"', "", permanent=True)
-        call = _Call(attempt, log, cancelled, str(offered.source))
-        return call.finish(offered.executor.run, self._patience)
+        source = str(offered.source)
+        try:
+            with prompt_of(attempt) as prepared:
+                call = _Call(prepared, log, cancelled, source)
+                return call.finish(offered.executor.run, self._patience)
+        except PromptError as error:
+            return Failure(attempt.attempt, str(error), "", permanent=True)
 
     def verify(
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
@@ -65,6 +73,42 @@ class PluginExecutors:
             return Failed(f"{name} failed with exit code {code}: {_short(script)}", exit_code=code)
 
         return _Call(attempt, log, cancelled, name).finish(check, self._patience)
+
+
+class PromptError(ValueError):
+    """The prompt that a recipe names cannot be made."""
+
+
+@contextmanager
+def prompt_of(attempt: Attempt) -> Iterator[Attempt]:
+    """The attempt, with the file of its prompt in place of `{prompt_file}`, for as long as it takes."""
+    recipe = attempt.task.recipe
+    if recipe is None or "prompt_file" not in placeholders(recipe.text, language=recipe.language):
+        yield attempt
+        return
+    from specbuild_agent import prompt  # noqa: PLC0415  (the one plugin that makes prompts)
+
+    job = Job(
+        task=public_task(attempt),
+        folder=attempt.folder,
+        attempt=attempt.attempt,
+        failures=_failed_attempts(attempt),
+    )
+    try:
+        text = prompt.render(job, attempt.task.template)
+    except prompt.TemplateError as error:
+        raise PromptError(str(error)) from error
+    with prompt.as_file(text) as path:
+        values = {**attempt.values, "prompt_file": path}
+        filled = fill(recipe.text, values, language=recipe.language)
+        yield replace(attempt, recipe=filled, values=values)
+
+
+def _failed_attempts(attempt: Attempt) -> tuple[FailedAttempt, ...]:
+    return tuple(
+        FailedAttempt(each.attempt, each.message, each.output, each.exit_code, each.usage)
+        for each in attempt.failures
+    )
 
 
 def _short(script: str) -> str:
@@ -124,10 +168,7 @@ class _Call:
             env=dict(attempt.environment),
             timeout=self._timeout,
             attempt=attempt.attempt,
-            failures=tuple(
-                FailedAttempt(each.attempt, each.message, each.output, each.exit_code, each.usage)
-                for each in attempt.failures
-            ),
+            failures=_failed_attempts(attempt),
             log=self._write,
             cancelled=self._stop,
         )

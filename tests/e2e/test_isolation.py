@@ -349,6 +349,36 @@ def test_a_setup_that_fails_fails_the_task(agents: Callable[..., Agents]) -> Non
     assert a.shop.ran() == []
 
 
+def test_a_strict_agent_sees_its_template_though_nothing_else(agents: Callable[..., Agents]) -> None:
+    a = agents(
+        "T001 Write a.txt",
+        more='template = "p.md"\n[[rule]]\nisolation = "strict"\n',
+        **{"p.md": "just {{ task.id }}"},
+    )
+    a.script.write_text("cat >a.txt; ls >>a.txt\n")
+    a.run()
+    assert a.head("a.txt").split() == ["just", "T001a.txt", "p.md"]
+
+
+def test_a_recipe_of_any_executor_may_name_the_prompts_file(make: Make) -> None:
+    config = '[[rule]]\nrun = "cat {prompt_file} >{target}; echo {prompt_file} >../where"\n[executor.agent]\npreset = "claude"\ntemplate = "p.md"\n'
+    shop = make("- [ ] T001 Make a.txt\n", config=config, **{"p.md": "{{ task.title }}, please\n"})
+    assert shop.call("run").code == 0
+    assert shop.text("a.txt") == "Make a.txt, please\n"
+    assert not os.path.exists((shop.folder.parent / "where").read_text().strip())
+    assert shop.stale() == []
+    shop.type("p.md", "{{ task.title }}!\n")
+    assert shop.reasons("T001") == ["executor-changed"]
+    assert shop.call("run").code == 0
+    assert shop.text("a.txt") == "Make a.txt!\n"
+    assert shop.stale() == []
+    assert shop.status() == ""
+    shop.type("p.md", "{{ nobody }}\n")
+    done = shop.call("run")
+    assert done.code == 1
+    assert "p.md: 'nobody' is undefined" in done.err
+
+
 # -- verify, retries, doubt -----------------------------------------------------------------------------
 
 
