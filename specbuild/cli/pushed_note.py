@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 
-from specbuild.cli.pushes import Judgement, Pushed
+from specbuild.cli.parts import Here
+from specbuild.cli.pushes import Judgement, edited
 from specbuild.engine.glob import fixed_folder, is_glob
-from specbuild.engine.task import RepoPath
+from specbuild.engine.task import Oid, RepoPath
+from specbuild.git.repository import Repository
 from specbuild.git.statcache import write_aside
 from specbuild.githooks import known
 from specbuild.project import DEFAULT_FILES
@@ -14,10 +16,35 @@ SYMLINK = 0o120000
 
 
 def remember(judgement: Judgement) -> None:
-    """Writes the note, if nothing was told; that a disk cannot be written to costs time, no more."""
+    """Writes the note, if nothing was told of a pushed commit."""
     here = judgement.here
-    if not judgement.silent or here.commit is None or here.repository.is_bare:
+    if judgement.silent and here.commit is not None and not here.repository.is_bare:
+        _write(here, here.commit, here.branch)
+
+
+def remember_run(here: Here) -> None:
+    """Writes the note after a run that left nothing stale, for the push that may follow."""
+    repository = here.repository
+    if repository.head is None or not _is_hooked(repository):
         return
+    tasks = here.tasks
+    if any(here.judge.verdict(p).stale for p, task in enumerate(tasks) if not task.text.optional):
+        return  # in a task file that the run was not about
+    if not edited(here, [task.name for task in tasks]):  # what was judged is what HEAD has
+        _write(here, repository.head, repository.branch)
+
+
+def _is_hooked(repository: Repository) -> bool:
+    default = os.path.join(repository.common_dir, "hooks", "pre-push")
+    return (
+        os.path.exists(default)
+        or repository.config_get("core.hookspath") is not None
+        or repository.config_get("hook.specbuild-pre-push.command") is not None
+    )
+
+
+def _write(here: Here, commit: Oid, branch: str | None) -> None:
+    """That a disk cannot be written to costs time, no more."""
     exact, folders, open_folders = _looked_at(here)
     if any((entry := here.snapshot.entry(path)) and entry.mode == SYMLINK for path in exact):
         return  # where it leads to counts, too
@@ -26,11 +53,11 @@ def remember(judgement: Judgement) -> None:
     items += [known.OPEN + os.fsencode(path) for path in sorted(open_folders)]
     several = here.loaded.config.tasks is None and len(here.loaded.project.files) > 1
     common = here.repository.common_dir
-    note = known.compose(here.commit, here.branch if several else None, items, common)
+    note = known.compose(commit, branch if several else None, items, common)
     write_aside(os.path.join(common, "specbuild", known.NAME), note)
 
 
-def _looked_at(here: Pushed) -> tuple[set[RepoPath], set[RepoPath], set[RepoPath]]:
+def _looked_at(here: Here) -> tuple[set[RepoPath], set[RepoPath], set[RepoPath]]:
     """Single paths, folders of which all counts, and those in which what comes or goes counts."""
     graph = here.loaded.project.graph
     exact: set[RepoPath] = set(here.loaded.project.sources)
@@ -51,7 +78,7 @@ def _looked_at(here: Pushed) -> tuple[set[RepoPath], set[RepoPath], set[RepoPath
     return exact, folders, open_folders
 
 
-def _depends_on_names(here: Pushed, position: int) -> bool:
+def _depends_on_names(here: Here, position: int) -> bool:
     """Whether paths in a task's prose mean what happens to be there, not what a checkpoint recorded."""
     task = here.tasks[position]
     if not task.text.mentions:
@@ -65,7 +92,7 @@ def _depends_on_names(here: Pushed, position: int) -> bool:
     )
 
 
-def _homes_of_task_files(here: Pushed) -> Iterator[RepoPath]:
+def _homes_of_task_files(here: Here) -> Iterator[RepoPath]:
     sources = here.loaded.config.tasks
     patterns = DEFAULT_FILES if sources is None else [source.file for source in sources]
     for pattern in patterns:

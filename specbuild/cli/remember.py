@@ -27,6 +27,9 @@ def remember(here: Here, texts: dict[str, str]) -> None:
 
     Where something cannot be vouched for, the note is removed instead.
     """
+    from specbuild.cli.pushed_note import remember_run
+
+    remember_run(here)
     path = os.path.join(here.repository.state_dir, noop.NAME)
     lines = None
     try:

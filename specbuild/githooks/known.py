@@ -47,13 +47,11 @@ def circumstances(common: str) -> bytes:
     """What else a judgement rests on: our version, what is installed, where history is cut or replaced."""
     from specbuild import __version__  # noqa: PLC0415  (it is there already)
 
-    looked = [*sys.path, *(os.path.join(common, name) for name in ("shallow", "info/grafts", "refs/replace"))]
-    return (
-        " ".join([__version__, sys.executable, *map(_touched, looked)])
-        .encode("utf-8", "surrogateescape")
-        .hex()
-        .encode()
-    )
+    started = ("", os.getcwd(), os.path.dirname(sys.argv[0]))  # differ by how we are called
+    looked = [path for path in sys.path if path not in started]
+    looked += [os.path.join(common, name) for name in ("shallow", "info/grafts", "refs/replace")]
+    told = " ".join([__version__, *(f"{path}:{_touched(path)}" for path in looked)])
+    return told.encode("utf-8", "surrogateescape").hex().encode()
 
 
 def _touched(path: str) -> str:

@@ -20,7 +20,8 @@ Make = Callable[..., Clone]
 def make(tmp_path: Path) -> Iterator[Make]:
     def clone(*tasks: str, config: str = CHECK, **files: str) -> Clone:
         made = Clone(tmp_path / "clone", *tasks, config=config, **files)
-        made.build()
+        if tasks:
+            made.build()
         return made
 
     with environment(tmp_path / "home"):
@@ -108,6 +109,32 @@ def test_what_a_revert_takes_back_is_seen(clone: Clone) -> None:
     clone.git("revert", "--no-edit", clone.found("T002"))
     assert judged(clone) == (0, False)
     assert judged(clone) == (0, False)  # there is something to tell each time
+
+
+def test_what_a_run_left_up_to_date_is_known_to_the_push_that_follows(clone: Clone) -> None:
+    clone.hook("install")
+    clone.type("in.txt", "2\n")
+    clone.commit("edit")
+    assert clone.do("specbuild", "run", "--quiet").code == 0
+    assert judged(clone) == (0, True)
+    clone.type("in.txt", "3\n")
+    assert clone.do("specbuild", "run", "--quiet", "--limit", "1").code == 0
+    assert judged(clone)[1] is False
+
+
+def test_a_run_about_one_file_vouches_for_no_other(make: Make) -> None:
+    clone = make()
+    clone.commit("a", **{"specbuild.toml": CHECK, "specs/001-a/tasks.md": box("T001", "a.txt")})
+    clone.commit("b", **{"specs/002-b/tasks.md": box("T001", "b.txt", "in.txt"), "in.txt": "1\n"})
+    clone.hook("install")
+    assert clone.do("specbuild", "run", "--quiet", "--all").code == 0
+    clone.type("in.txt", "2\n")
+    clone.commit("edit")
+    clone.git("switch", "-qc", "001-a")
+    clone.type("specs/001-a/tasks.md", box("T001", "a.txt", title="again", ticked=True))
+    assert clone.do("specbuild", "run", "--quiet").code == 0
+    assert judged(clone, branch="001-a") == (0, False)
+    assert judged(clone, branch="002-b") == (1, False)
 
 
 def test_an_older_commit_and_another_line_of_history_are_judged(clone: Clone) -> None:
