@@ -74,17 +74,14 @@ def is_rehearsal() -> bool:
         if found is None:
             return False
         pid, words = found
-        if words and os.path.basename(words[0]) in {"git", "git-push"} and _PUSH & set(words):
+        if words and os.path.basename(words[0]) in {"git", "git-push"}:
             return asks_for_rehearsal(words)
     return False
 
 
-_PUSH = {"push", "git-push"}
-
-
 def asks_for_rehearsal(words: Sequence[str]) -> bool:
-    """Whether a command line of git's says -n or --dry-run (or an abbreviation, or `-nf`) after `push`."""
-    at = next((at for at, word in enumerate(words) if os.path.basename(word) in _PUSH), len(words))
+    """Whether a command line of git's says -n or --dry-run after `push` or an alias of it."""
+    at = next((at for at, word in enumerate(words) if os.path.basename(word) in {"push", "git-push"}), 0)
     for word in words[at + 1 :]:
         if word == "--":
             break
