@@ -43,7 +43,7 @@ def render(here: Here, format_: str) -> bytes:
 
 
 def _diagnose(event: "TaskFinished") -> Any:
-    return diagnose(event.error or "", event.output, None)
+    return diagnose(event.error or "", event.output, event.exit_code, timed_out=event.timed_out)
 
 
 def _standings(here: Here) -> "Sequence[Standing]":

@@ -60,11 +60,12 @@ def diagnosis_of(
     plugins: Plugins | None, event: TaskFinished, task: Task | None, warn: Callable[[str], None]
 ) -> Any:
     """What a failure may be: the first plugin that knows, else specbuild itself."""
-    from specbuild.diagnosis import diagnose, told
+    from specbuild.diagnosis import diagnose
 
     if plugins is not None and plugins.has("specbuild_diagnose"):
-        exit_code, timed_out = told(event.error or "")
-        failure = Failure(_public(event, task), event.error or "", event.output, exit_code, timed_out)
+        failure = Failure(
+            _public(event, task), event.error or "", event.output, event.exit_code, event.timed_out
+        )
         answers: list[Any] = []
         thread = threading.Thread(
             target=lambda: answers.append(plugins.diagnose(failure, warn)),
@@ -77,7 +78,7 @@ def diagnosis_of(
             warn(f"a plugin's specbuild_diagnose did not return within {PATIENCE:g} s")
         if answers and answers[0] is not None:
             return answers[0]
-    return diagnose(event.error or "", event.output, None)
+    return diagnose(event.error or "", event.output, event.exit_code, timed_out=event.timed_out)
 
 
 def _public(event: TaskFinished, task: Task | None) -> PublicTask:

@@ -5,7 +5,7 @@ import re
 from specbuild.diagnosis.advice import SIGNALS, Diagnosis, by_signal, explain, of_target, of_timeout
 from specbuild.diagnosis.wordings import TAIL, Found, by_wording, excerpt, last, unnamed
 
-__all__ = ["Diagnosis", "diagnose", "told"]
+__all__ = ["Diagnosis", "diagnose"]
 
 LONGEST = 4_000
 """Characters of a message that are looked at."""
@@ -43,11 +43,6 @@ def diagnose(
     if exit_code == 126:
         return explain(unnamed("permission-denied", text))
     return by_signal(signal) if signal else None
-
-
-def told(message: str) -> tuple[int | None, bool]:
-    """Exit code (None: it names none) and whether time ran out, as a failure's message tells them."""
-    return _as_told(message[:LONGEST], None, timed_out=False)
 
 
 def _as_told(message: str, exit_code: int | None, *, timed_out: bool) -> tuple[int | None, bool]:

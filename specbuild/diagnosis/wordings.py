@@ -84,7 +84,7 @@ _WORDINGS: Mapping[str, Sequence[str]] = {
         r"\bE(?:SOCKET)?TIMEDOUT\b|UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|SocketTimeoutException",
         r"(?i:(?:connection|operation|read|connect|request|handshake) timed[ -]?out|connection timeout)",
         r"\bi/o timeout\b|context deadline exceeded|Client\.Timeout exceeded|curl: \(28\)",
-        r"\bTimeoutError\b|\bTimeoutExpired\b|ReadTimeout\b|ConnectTimeout\b|Failed: Timeout >",
+        r": timed out$|\bTimeoutError\b|\bTimeoutExpired\b|ReadTimeout\b|ConnectTimeout\b|Failed: Timeout >",
     ),
     "missing-module": (
         r"(?P<python>No module named) ['\"]?(?P<name>[\w.]{1,200})",

@@ -122,7 +122,7 @@ def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
     lines.append(f"Duration: {_known(summary.seconds)}")
     if summary.average is not None:
         lines.append(f"Average task time: {duration(summary.average)}")
-    if summary.usage:
+    if {"cost_usd", "tokens"} & summary.usage.keys():
         lines.append(f"Agents: {usage_words(summary.usage)}")
     lines.append(f"Tests: {_tests(summary)}")
     lines.append(f"Files created: {summary.changed.created}")
@@ -398,5 +398,5 @@ def _command(*words: str) -> str:
 
 
 def _steps(steps: Sequence[Step]) -> list[str]:
-    breadth = min(44, max((len(step.command) for step in steps), default=0))
+    breadth = min(60, max((len(step.command) for step in steps), default=0))
     return [f"  {step.command:<{breadth}}  # {step.purpose}" for step in steps]

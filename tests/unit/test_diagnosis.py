@@ -96,6 +96,7 @@ WORDINGS = [
     ("host-key", "Host key verification failed.\nfatal: Could not read from remote repository.", "ssh"),
     ("timeout", "curl: (28) Connection timed out after 5001 milliseconds", "no answer in time"),
     ("timeout", "Error: connect ETIMEDOUT 10.1.1.1:587", "10.1.1.1:587 (SMTP"),
+    ("timeout", "smtp://127.0.0.1:587: Connection unexpectedly closed: timed out", "127.0.0.1"),
     ("timeout", "dial tcp 10.0.0.1:443: i/o timeout", "10.0.0.1:443"),
     ("timeout", "java.net.SocketTimeoutException: connect timed out", "no answer"),
     ("timeout", "ssh: connect to host far.example port 22: Connection timed out", "far.example:22"),
