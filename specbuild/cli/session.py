@@ -626,8 +626,8 @@ def _mode(settings: Settings, graph: Graph, chosen: Collection[int], options: Op
             'with writes = "any" in the working tree each runs alone, so nothing may overlap',
         )
     if in_a_row(graph, free):
-        which = "the tasks marked [P] wait" if settings.overlap == "marked" else "each task waits"
-        return "serial", f"{which} for one another, so nothing may overlap"
+        which = "the tasks marked [P]" if settings.overlap == "marked" else "the tasks"
+        return "serial", f"{which} wait for one another, so nothing may overlap"
     what = "tasks marked [P] overlap" if settings.overlap == "marked" else "whatever no edge forbids overlaps"
     return f"parallel ({settings.jobs} workers)", what
 
