@@ -291,6 +291,14 @@ class FakeCommitter:
         self.repo.disk[path] = Entry(PLAIN, self.repo.store(data))
         return True
 
+    def place(self, path: RepoPath, entry: Entry | None, *, instead: Entry | None) -> bool:
+        if self.repo.disk.get(path) != instead:
+            return False
+        self.repo.disk.pop(path, None)
+        if entry is not None:
+            self.repo.disk[path] = entry
+        return True
+
     def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
         return {path: self.repo.disk.get(path) for path in paths}
 
@@ -302,7 +310,7 @@ class FakeCommitter:
             before = dict(self.repo.commits[self.repo.tip].files) if self.repo.tip else {}
             files = dict(before)
             for path, entry in record.changes.items():
-                old = before.get(path)
+                old = record.instead.get(path, before.get(path))
                 files.pop(path, None)
                 if entry is not None:
                     files[path] = entry

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from types import FrameType
 from typing import Any
 
 import click
@@ -104,7 +103,7 @@ class Session:
         self.repository.guard_build()
         self.repository.identity()
         with ExitStack() as stack:
-            stack.enter_context(_signals_interrupt())
+            stack.enter_context(_signals(self._interrupt))
             stack.enter_context(self._lock())
             self._recover()
             loaded = here.loaded
@@ -139,6 +138,7 @@ class Session:
                 emit=self._while_running,
             )
             self._open(loaded)
+            self._builder = builder
             end = self._end(builder.run(), before, world)
             here.tree.save()
             here.history.save()
@@ -189,6 +189,11 @@ class Session:
             click.echo(f"specbuild: waiting for another specbuild in this worktree: {holder}", err=True)
 
         return BuildLock(self.repository.state_dir, wait=sys.stderr.isatty(), waiting=waiting)
+
+    def _interrupt(self) -> None:
+        if self._builder is None:
+            raise KeyboardInterrupt
+        self._builder.interrupt()
 
     def _recover(self) -> None:
         recovered = recover(self.repository)
@@ -633,16 +638,12 @@ def _mode(settings: Settings, graph: Graph, chosen: Collection[int], options: Op
 
 
 @contextmanager
-def _signals_interrupt() -> Iterator[None]:
+def _signals(interrupt: Callable[[], None]) -> Iterator[None]:
     """SIGTERM and SIGHUP end a run as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
     previous: dict[signal.Signals, Any] = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(ValueError):  # not the main thread
-            previous[number] = signal.signal(number, interrupt)
+            previous[number] = signal.signal(number, lambda _number, _frame: interrupt())
     try:
         yield
     finally:

@@ -4,7 +4,8 @@ import queue
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -109,8 +110,10 @@ class Builder:
         self._emit = emit
         self._finished: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._running: dict[int, Work] = {}
-        self._answering: set[int] = set()  # those of them whose worker has not answered yet
         self._cancelled = threading.Event()
+        self._workers_away: dict[int, threading.Thread] = {}
+        self._sheltered = 0
+        self._interrupted = False
         self._tally = _Tally()
         self._stopping = False
         self._may_repeat: bool | None = None
@@ -132,13 +135,16 @@ class Builder:
             while True:
                 self._launch()
                 if self._running:
-                    self._settle(self._next())
+                    event = self._finished.get()
+                    with self._shelter():
+                        self._settle(event)
                 elif self._plan_is_old:
                     self._read_again()
                 else:
                     break
             self._find_overtaken()
-            self._tick_finished()
+            with self._shelter():
+                self._tick_finished()
             if self._complete() and self._request.gates is not None:
                 self._gate_failed = not self._request.gates("end", None)
         except KeyboardInterrupt:
@@ -151,10 +157,32 @@ class Builder:
         self._emit(end)
         return end
 
-    def _next(self) -> _Event:
-        event = self._finished.get()
-        self._answering.discard(event.work.position)
-        return event
+    def interrupt(self) -> None:
+        """What a signal means: KeyboardInterrupt now, or once no transaction is half done."""
+        if self._sheltered:
+            self._interrupted = True
+        else:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def _shelter(self, depth: int = 1) -> Iterator[None]:
+        """Puts an interrupt off: between a commit and what follows it nothing may be taken back."""
+        before, self._sheltered = self._sheltered, depth
+        try:
+            self._heed()
+            yield
+        finally:
+            self._sheltered = before
+        self._heed()
+
+    def _exposed(self) -> AbstractContextManager[None]:
+        """Where a person is asked, who may well answer with Ctrl-C."""
+        return self._shelter(0)
+
+    def _heed(self) -> None:
+        if self._interrupted and not self._sheltered:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     def _adopt_plan(self) -> None:
         self._must_run: dict[int, Reason] = {}  # its positions were the old plan's
@@ -212,8 +240,9 @@ class Builder:
             if self._limit_reached():
                 self._stopping = True
                 return
-            self._plan.start(position)
-            self._begin(position)
+            with self._shelter():
+                self._plan.start(position)
+                self._begin(position)
 
     def _workers(self) -> int:
         return self._settings.jobs if self._settings.overlap != "none" else 1
@@ -292,7 +321,8 @@ class Builder:
                 and self._judge.verdict(position).stale
                 and self._repeats(task, self._judge.verdict(position))
             ]
-            self._may_repeat = self._request.leave(names)
+            with self._exposed():
+                self._may_repeat = self._request.leave(names)
         return self._may_repeat
 
     def _make_again(self, position: int, source: int) -> None:
@@ -353,8 +383,9 @@ class Builder:
                 outcome = Failure(work.attempt, f"{type(error).__name__}: {error}", "")
             self._finished.put(_Event(work, stage, outcome))
 
-        self._answering.add(work.position)
-        threading.Thread(target=body, name=f"worker-{work.worker}", daemon=True).start()
+        thread = threading.Thread(target=body, name=f"worker-{work.worker}", daemon=True)
+        self._workers_away[work.worker] = thread
+        thread.start()
 
     def _started(self, work: Work) -> TaskStarted:
         text = work.task.text
@@ -445,7 +476,9 @@ class Builder:
             )
             self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
             return False
-        review = self._request.review(work.task, self._transactions.difference(work, results))
+        difference = self._transactions.difference(work, results)
+        with self._exposed():
+            review = self._request.review(work.task, difference)
         if review.decision == "accept":
             return True
         note = f": {review.note}" if review.note else ""
@@ -488,6 +521,7 @@ class Builder:
             self._begin_again(work)
             return None
         except BaseException:
+            self._running.pop(work.position, None)
             self._transactions.abandon(work, keep=True, why="it could not be recorded")
             raise
 
@@ -737,13 +771,14 @@ class Builder:
         )
 
     def _interrupt(self) -> None:
-        """Stops the workers, waits for them, and undoes what they did."""
+        """Stops the workers, waits for them, and undoes what they did; a second signal changes nothing."""
+        self._sheltered += 1
         self._cancelled.set()
-        while self._answering:
-            self._next()
-        for work in self._running.values():
+        for thread in self._workers_away.values():
+            thread.join()
+        while self._running:
+            _, work = self._running.popitem()
             self._transactions.abandon(work, keep=True, why="interrupted")
-        self._running.clear()
 
     def _summary(self, seconds: float, *, interrupted: bool) -> RunFinished:
         tally = self._tally

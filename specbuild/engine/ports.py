@@ -179,6 +179,8 @@ class Record:
     changes: Mapping[RepoPath, Entry | None]  # None: removed
     edited: bool = False  # these bytes are the person's own edits, already in the working tree
     in_place: bool = True  # the working tree already has these bytes
+    instead: Mapping[RepoPath, Entry | None] = field(default_factory=dict)
+    """What may stand in the working tree other than the parent has it, and is overwritten: a ref keeps it."""
 
 
 class Committer(Protocol):
@@ -198,6 +200,9 @@ class Committer(Protocol):
 
     def write(self, path: RepoPath, data: bytes, *, instead: Entry | None) -> bool:
         """Writes a file of the working tree, if `instead` still stands there; says whether it did."""
+
+    def place(self, path: RepoPath, entry: Entry | None, *, instead: Entry | None) -> bool:
+        """Puts a blob into the working tree (None: removes the file), if `instead` still stands there."""
 
     def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
         """Writes blobs of what stands in the working tree, as `git add` would; None: nothing there."""

@@ -256,6 +256,7 @@ class Transactions:
         tree.refresh(task.targets)
         saved = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
         self.keep_staged([*saved, *results.entries], results.entries)
+        instead = _edited_targets(work, results)
         own = committer.add(changed) if changed and work.sandbox.in_place else {}
         changes = {**own, **changes_of(results, tip)}
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
@@ -271,13 +272,15 @@ class Transactions:
         if counting is not None and not changes and not saved and _same(counting.checkpoint, checkpoint):
             work.sandbox.accept()
             work.stack.close()
+            self._lay_out(instead, results)
             return Done(None, None, (), tuple(warnings), replan=False)
         text = message(task, checkpoint, subject=subject, notes=work.notes)
-        records.append(Record(text, changes, in_place=False))
+        records.append(Record(text, changes, in_place=False, instead=instead))
         before = {**{p: e for p in results.extra if (e := tip.tracked(p)) is not None}, **work.before}
         commits = committer.commit(records, onto=self.head)
         work.sandbox.accept()
         work.stack.close()
+        self._lay_out(instead, results)
         head = commits[-1]
         self.head = head
         self.world.tree.moved(head, {**saved, **changes})
@@ -290,6 +293,13 @@ class Transactions:
         files = tuple(self._file_changes(results, before))
         elsewhere = bool(own) or any(path not in results.entries for path in results.extra)
         return Done(recorded, head, files, tuple(warnings), replan, elsewhere)
+
+    def _lay_out(self, instead: Mapping[RepoPath, Entry | None], results: Results) -> None:
+        """What a private worktree made, where a person's edit still stands that was kept before."""
+        for path, entry in instead.items():
+            if results.entries.get(path) != entry:
+                self.world.committer.place(path, results.entries.get(path), instead=entry)
+        self.world.tree.refresh(instead)
 
     def tick(self, tasks: Sequence[Task]) -> None:
         """Ticks boxes of complete tasks: in the working tree, and in a commit where HEAD lacks them."""
@@ -503,6 +513,13 @@ class Transactions:
         if data is None or b"\0" in data[:8000]:
             return None
         return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
+
+
+def _edited_targets(work: Work, results: Results) -> dict[RepoPath, Entry | None]:
+    """What stood at a `rebuild` task's targets in the working tree while it ran elsewhere."""
+    if work.sandbox.in_place or not work.task.rebuild:
+        return {}
+    return {path: work.before.get(path) for path in (*results.entries, *results.removed)}
 
 
 def _there(target: RepoPath, entries: Mapping[RepoPath, Entry]) -> bool:

@@ -109,6 +109,20 @@ class GitCommitter:
             except GitFailed:  # its code is the number of conflicts
                 return None
 
+    def place(self, path: RepoPath, entry: Entry | None, *, instead: Entry | None) -> bool:
+        with self._writing():
+            before = self._files.look(path)
+            if self._files.entries([path])[path] != instead:
+                return False
+            content = b"" if entry is None else self._files.contents({path: entry})[path]
+            if not follow.same(before, self._files.look(path)):
+                return False
+            if entry is None:
+                self._files.remove(path)
+            else:
+                self._files.place(path, entry, content)
+            return True
+
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         with self._writing():
             ref = self._commits.keep(kind, self.head(), changes, message)
@@ -174,7 +188,9 @@ class GitCommitter:
             reason=f"specbuild: {subject}",
             after={path: entry for record in records for path, entry in record.changes.items()},
             # The working tree already has a person's edits: what follows them is laid over those.
-            before=writing.before | {p: e for r in records if r.edited for p, e in r.changes.items()},
+            before=writing.before
+            | {p: e for r in records if r.edited for p, e in r.changes.items()}
+            | {p: e for r in records for p, e in r.instead.items()},
             in_place={path: record.in_place for record in records for path in record.changes},
         )
 

@@ -426,12 +426,18 @@ def test_renumbered_tasks_keep_their_completions(make: Make) -> None:
     texts = [("p", "a"), ("q", "p"), ("p", "b")]
     runs = [f'echo {target} >>"$RAN"; cat {source} >>{target}' for target, source in texts]
     shop = make(
-        *(box(f"T00{n}", *t, title=f"make {n}", run=r) for n, (t, r) in enumerate(zip(texts, runs), 1)),
+        *(
+            box(f"T00{n}", *t, title=f"make {n}", run=r)
+            for n, (t, r) in enumerate(zip(texts, runs, strict=True), 1)
+        ),
         **FILES,
     )
     assert shop.build() == ["p", "q", "p"]
     new = [box("T001", "z", "c", title="new")]
-    new += [box(f"T0{n}0", *t, title=f"make {n}", run=r) for n, (t, r) in enumerate(zip(texts, runs), 1)]
+    new += [
+        box(f"T0{n}0", *t, title=f"make {n}", run=r)
+        for n, (t, r) in enumerate(zip(texts, runs, strict=True), 1)
+    ]
     shop.tasks(*new)
     assert shop.stale() == ["T001"]
     assert shop.build() == ["T001"]
@@ -472,3 +478,31 @@ def test_a_deleted_cache_changes_no_verdict(built: Workshop) -> None:
         for task in document["tasks"]:
             task.pop("outcome")
     assert after == before
+
+
+# -- edits of generated files -----------------------------------------------------------------------
+
+WORKTREE = """[build]
+executor = "shell"
+
+[[rule]]
+match = "label:iso"
+isolation = "worktree"
+"""
+
+
+@pytest.mark.parametrize("marks", ["", "[iso]"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_hand_edited_generated_file_is_kept_and_made_again_wherever_its_task_runs(
+    make: Make, marks: str, recorded: bool
+) -> None:
+    shop = make(box("T001", "p", "a", marks=marks), config=WORKTREE, **FILES)
+    if recorded:
+        shop.build()
+    shop.type("p", "mine\n")
+    if not recorded:
+        assert "no task made it" in shop.call("run").err
+    assert shop.build(*([] if recorded else ["--force", "T001"])) == ([] if recorded else ["T001"])
+    assert shop.text("p") == "(do t001\n1\n)\n"
+    assert any(shop.show(f"{ref}:p") == "mine" for ref in shop.kept())
+    settled(shop)
