@@ -16,6 +16,7 @@ IMPLEMENT = '''\
 
 import json
 import os
+import smtplib
 import socket
 import sys
 import time
@@ -38,8 +39,19 @@ def meet(names):
 
 
 def connect(address):
-    with socket.create_connection(address, timeout=30):
-        print("→ Connected to", *address, flush=True)
+    print("→ Checking database connection", flush=True)
+    try:
+        socket.create_connection(address, timeout=30).close()
+    except OSError as error:
+        sys.exit("%s:%d: %s" % (*address, error))
+    print("→ Running migration up()", flush=True)
+
+
+def greet(address):
+    try:
+        smtplib.SMTP(*address, timeout=0.3).close()
+    except OSError as error:
+        sys.exit("smtp://%s:%d: %s" % (*address, error))
 
 
 try:
@@ -53,6 +65,8 @@ try:
         print(f"→ {step}", flush=True)
     if "connect" in plan:
         connect(tuple(plan["connect"]))
+    if "smtp" in plan:
+        greet(tuple(plan["smtp"]))
 finally:
     with open(notes / "spans", "a") as file:
         file.write(f"{id_} {began} {time.time()}\\n")
@@ -101,11 +115,12 @@ class Told:
         }
 
     def window(self, id_: str) -> float:
-        """Seconds between what was told of a task's start and of its end: it cannot have taken longer."""
-        mine = [event for event in self.events if str(event.get("task", "")).rpartition("#")[2] == id_]
+        """Seconds from what was told last before a task's start to what was told of its end: its utmost."""
+        told = [event for event in self.events if event["event"] not in {"task-output", "task-retried"}]
+        mine = [event for event in told if str(event.get("task", "")).rpartition("#")[2] == id_]
         start = next(event for event in mine if event["event"] == "task-started")
         end = next(event for event in mine if event["event"] == "task-finished")
-        return float(end["time"] - start["time"])
+        return float(end["time"] - told[told.index(start) - 1]["time"])
 
     def really(self, id_: str) -> float:
         """Seconds that its recipe ran, all attempts together, by its own notes."""
@@ -131,9 +146,9 @@ class Told:
         return found[0].removeprefix(f"- {name}: ")
 
     def block(self, id_: str) -> str:
-        """What was told of a task, from its header to its end."""
+        """What was told of a task, from its (last) header to its end."""
         lines = self.text.split("\n")
-        start = next(n for n, line in enumerate(lines) if re.match(rf"\[(\d+/\d+|Retry)\].* {id_} ", line))
+        start = max(n for n, line in enumerate(lines) if re.match(rf"\[(\d+/\d+)\].* {id_} ", line))
         end = next(n for n, line in enumerate(lines[start + 1 :], start + 1) if not line.startswith("  "))
         return "\n".join(lines[start:end])
 
@@ -213,6 +228,11 @@ class Sessions:
             if "Specbuild-Checkpoint: " in self.work.git("show", "-s", "--format=%B", line.split()[0])
         ]
 
+    def edges(self) -> list[dict[str, str]]:
+        """Who waits for whom, as `graph` says."""
+        found: list[dict[str, str]] = self.work.document("graph", "--format", "json")["edges"]
+        return found
+
     def files(self, since: str, status: str) -> Sequence[str]:
         """Paths that git says were added (A) or modified (M) since a commit, task files aside."""
         found = self.work.git("diff", "--name-only", f"--diff-filter={status}", since, "HEAD")
@@ -243,3 +263,27 @@ def check_figures(told: Told) -> None:
             for begin, end in zip(told.of("gate-started"), told.of("gate-finished"), strict=True)
         )
         about(told.figure("Testing"), least=sum(gate["seconds"] for gate in gates), most=spent)
+
+
+def check_parallel(told: Told) -> None:
+    """The figures of a parallel run, by their definitions."""
+    ran = {**told.ended("completed"), **told.ended("failed")}
+    sequential, wall = (seconds(told.figure(name)) for name in ("Sequential equivalent", "Wall time"))
+    about(
+        told.figure("Sequential equivalent"),
+        least=sum(map(told.really, ran)),
+        most=sum(map(told.window, ran)),
+    )
+    gates = sum(event["seconds"] for event in told.of("gate-finished") if not event["cached"])
+    assert abs(wall - (seconds(told.figure("Duration")) - gates)) <= 2 * ROUNDING
+    took, _, share = told.figure("Time saved").partition(" (")
+    assert abs(seconds(took) - (sequential - wall)) <= 3 * ROUNDING
+    assert share == told.figure("Efficiency").partition(" ")[0] + " faster)"
+    assert abs(float(share.partition("%")[0]) / 100 - (sequential - wall) / sequential) < 0.05
+    assert abs(float(told.figure("Average parallelism").partition(" ")[0]) - sequential / wall) < 0.15
+    lasted = {id_: float(event["seconds"]) for id_, event in ran.items()}
+    for name, pick in (("Longest task", max), ("Shortest task", min)):
+        chosen = pick(lasted, key=lambda id_: lasted[id_])
+        figure, _, id_ = told.figure(name).partition(" (")
+        assert id_ == f"{chosen})"
+        about(figure, least=lasted[chosen], most=lasted[chosen])

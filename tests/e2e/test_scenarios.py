@@ -11,14 +11,18 @@ What the seed shows and we say otherwise, on purpose:
 - Next steps are commands of specbuild that can be pasted, not slash commands of an agent.
 """
 
+import re
+import socket
+import socketserver
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 from repositories import Workshop, workshops
-from sessions import Sessions, about, check_figures
+from sessions import ROUNDING, Sessions, Told, about, check_figures, check_parallel, seconds
 
 Make = Callable[..., Workshop]
 PYTHON = sys.executable
@@ -38,7 +42,6 @@ executor = "shell"
 run = "{PYTHON} tools/implement.py {{id}}"
 on_edit = "keep"
 writes = "any"
-isolation = "none"
 """
 
 # -- 1: one after another ---------------------------------------------------------------------------
@@ -271,3 +274,523 @@ def run_node(sessions: Sessions, folder: Path) -> tuple[int, float]:
     return len(ET.parse(junit).findall(".//testcase")), float(
         ET.parse(coverage).getroot().get("line-rate", "")
     ) * 100
+
+
+# -- 2: four tasks at once ----------------------------------------------------------------------------
+
+MODELS = """\
+- [ ] T001 [US1] Create user model in src/models/user.js
+- [ ] T002 [US1] Create auth service in src/services/auth.js
+- [ ] T003 [US2] Create profile model in src/models/profile.js
+- [ ] T004 [US3] Create notification model in src/models/notification.js
+- [ ] T005 [P] [US1] Write user tests in tests/user.test.js
+- [ ] T006 [P] [US2] Write profile tests in tests/profile.test.js
+- [ ] T007 [P] [US3] Write notification tests in tests/notification.test.js
+- [ ] T008 [P] [US1] Update user docs in docs/models/user.md
+- [ ] T009 [US1] Add user routes in src/routes/users.js
+- [ ] T010 [US2] Add profile routes in src/routes/profiles.js
+- [ ] T011 [US3] Add notification routes in src/routes/notifications.js
+- [ ] T012 [ALL] Update API index in docs/api.md
+"""
+
+
+def models_project(make: Make) -> Sessions:
+    batch = ["T005", "T006", "T007", "T008"]
+    plan = {
+        "T001": {"seconds": 0.2, "files": {"src/models/user.js": MODULE}},
+        "T002": {"seconds": 0.15, "files": {"src/services/auth.js": MODULE}},
+        "T003": {"seconds": 0.1, "files": {"src/models/profile.js": MODULE}},
+        "T004": {"seconds": 0.15, "files": {"src/models/notification.js": MODULE}},
+        "T005": {
+            "seconds": 0.5,
+            "meet": batch,
+            "files": {"tests/user.test.js": node_test("user", 30, "src/models/user")},
+        },
+        "T006": {
+            "seconds": 0.4,
+            "meet": batch,
+            "files": {"tests/profile.test.js": node_test("profile", 20, "src/models/profile")},
+        },
+        "T007": {
+            "seconds": 0.6,
+            "meet": batch,
+            "files": {"tests/notification.test.js": node_test("notification", 17, "src/models/notification")},
+        },
+        "T008": {"seconds": 0.2, "meet": batch, "files": {"docs/models/user.md": "# User\n"}},
+        "T009": {"seconds": 0.1, "files": {"src/routes/users.js": MODULE}},
+        "T010": {"seconds": 0.1, "files": {"src/routes/profiles.js": MODULE}},
+        "T011": {"seconds": 0.1, "files": {"src/routes/notifications.js": MODULE}},
+        "T012": {
+            "seconds": 0.1,
+            "append": True,
+            "files": {"docs/api.md": "users, profiles, notifications\n"},
+        },
+    }
+    return Sessions(
+        make(),
+        MODELS,
+        CONFIG + gate_tables([("tests", "end", NODE_TESTS)]),
+        plan,
+        **{
+            "tools/cobertura.py": COBERTURA,
+            "docs/api.md": "# API\n",
+            "docs/models/user.md": "# Users\n",
+            ".gitignore": "lcov.info\n",
+        },
+    )
+
+
+def test_scenario_2_four_of_twelve_tasks_at_once(make: Make, tmp_path: Path) -> None:
+    sessions = models_project(make)
+    start = sessions.work.head()
+    told = sessions.session("--parallel=4")
+    ids = [f"T{n:03}" for n in range(1, 13)]
+    batch = ["T005", "T006", "T007", "T008"]
+
+    assert "specbuild: 12 tasks in" in told.text
+    assert "  marked [P]: 4\n  mode: parallel (4 workers), tasks marked [P] overlap\n" in told.text
+    waits = {(edge["from"].rpartition("#")[2], edge["to"].rpartition("#")[2]) for edge in sessions.edges()}
+    assert {("T002", "T005"), ("T005", "T009"), ("T003", "T006"), ("T006", "T010")} <= waits
+    assert {("T004", "T007"), ("T007", "T011")} <= waits
+    assert {(id_, "T012") for id_ in ids[:-1]} <= waits
+
+    # The four meet, so that none of them could end before all had begun; nobody else overlaps anybody.
+    by_id = {span.id: span for span in told.spans}
+    assert sorted(by_id) == ids
+    for one in told.spans:
+        for other in told.spans:
+            if one != other and one.overlaps(other):
+                assert {one.id, other.id} <= set(batch)
+    assert max(by_id[id_].began for id_ in batch) < min(by_id[id_].ended for id_ in batch)
+    order = [span.id for span in sorted(told.spans, key=lambda span: span.began)]
+    assert [id_ for id_ in order if id_ not in batch] == [id_ for id_ in ids if id_ not in batch]
+    assert sorted(sessions.commits()) == ids
+    assert {told.ended("completed")[id_]["worker"] for id_ in batch} == {1, 2, 3, 4}
+
+    for number, id_ in enumerate(batch[1:], 2):
+        assert f"\n[Worker {number}] {id_} [US" in told.text
+    for position, id_ in enumerate(ids, 1):
+        block = told.block(id_)
+        assert block.startswith(f"[{position}/12] {id_} ")
+        for path in sessions.plan[id_]["files"]:
+            assert f" {path} (" in block  # each task's lines stand together, whoever ran beside it
+        took, _, place = block.rpartition("✓ Completed in ")[2].partition(", worker ")
+        about(took, least=told.really(id_), most=told.window(id_))
+        assert re.fullmatch(r"[1-4] at \d\d:\d\d", place)
+    [line] = [line for line in told.text.split("\n") if line.startswith("Parallel batch: ")]
+    found = re.fullmatch(
+        r"Parallel batch: 4 tasks in (\S+) \(one after another (\S+)\), (\S+) saved \((\d+)%\)", line
+    )
+    assert found, line
+    wall, sequential, saved, share = found.groups()
+    about(wall, least=max(map(told.really, batch)), most=told.wall)
+    about(sequential, least=sum(map(told.really, batch)), most=sum(map(told.window, batch)))
+    assert abs(seconds(sequential) - seconds(wall) - seconds(saved)) <= 3 * ROUNDING
+    assert abs(seconds(saved) / seconds(sequential) - int(share) / 100) < 0.1
+
+    assert told.figure("Tasks completed") == "12/12"
+    assert told.figure("Parallel tasks, marked [P]") == "4"
+    assert told.figure("Concurrent workers") == "4"
+    check_figures(told)
+    check_parallel(told)
+    cases, coverage = run_node(sessions, tmp_path)
+    assert told.figure("Tests") == f"{cases} passing ({coverage:.0f}% coverage)"
+    assert cases == 67
+    assert told.figure("Files created") == str(len(sessions.files(start, "A")))
+    assert told.figure("Files modified") == str(len(sessions.files(start, "M"))) == "2"
+
+
+# -- 3: resumed after a refused connection ------------------------------------------------------------
+
+DATABASE = """\
+- [ ] T001 [US1] User model
+- [ ] T002 [US1] Auth service
+- [ ] T003 [US1] User routes
+- [ ] T004 [US2] Profile model
+- [ ] T005 [US2] Profile service
+- [ ] T006 [US2] Profile routes
+- [ ] T007 [US2] Database migration
+- [ ] T008 [US2] Seed data
+- [ ] T009 [US3] Notification model
+- [ ] T010 [US3] Notification service
+- [ ] T011 [US3] Notification routes
+- [ ] T012 [P] [US3] Notification tests
+- [ ] T013 [P] [US1] User integration tests
+- [ ] T014 [US3] WebSocket handler
+- [ ] T015 [ALL] Update documentation
+"""
+
+PYTEST = (
+    f"{PYTHON} -m coverage run --source=app -m pytest -q -p no:cacheprovider --junitxml={{junit}} checks"
+    f" && {PYTHON} -m coverage xml -q -o {{coverage}}"
+)
+
+
+@pytest.fixture
+def database() -> Iterator[socket.socket]:
+    """A port of this machine that nobody else gets, and on which nobody listens yet."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        yield reserved
+
+
+def database_project(make: Make, database: socket.socket) -> Sessions:
+    plan: dict[str, dict[str, object]] = {
+        f"T{n:03}": {
+            "seconds": 0.05 + n % 4 / 20,
+            "files": {f"app/part{n}.py": f"def part():\n    return {n}\n"},
+        }
+        for n in range(1, 16)
+    }
+    for n in (3, 6, 12, 13):
+        checks = "".join(f"def test_{case}():\n    assert part() == {n}\n\n\n" for case in range(n))
+        files = plan[f"T{n:03}"]["files"]
+        assert isinstance(files, dict)
+        files[f"checks/test_part{n}.py"] = f"from app.part{n} import part\n\n\n{checks}"
+    plan["T007"] |= {"connect": ["127.0.0.1", database.getsockname()[1]]}
+    return Sessions(
+        make(),
+        DATABASE,
+        CONFIG.replace("[build]\n", "[build]\nretries = 2\n")
+        + gate_tables([("phase tests", "phase", PYTEST), ("tests", "end", PYTEST)])
+        + REPORTS,
+        plan,
+    )
+
+
+def test_scenario_3_a_refused_connection_is_mended_and_the_run_resumed(
+    make: Make, tmp_path: Path, database: socket.socket
+) -> None:
+    sessions = database_project(make, database)
+    first = sessions.session(code=1)
+    check_failed_session(sessions, first, database.getsockname()[1])
+    database.listen()  # the person starts the database
+    second = sessions.session("--continue")
+    check_resumed_session(sessions, first, second)
+    passed = run_pytest(sessions, tmp_path, "app")
+    assert second.figure("Tests") == f"{passed[0]} passing ({passed[1]:.0f}% coverage)"
+    assert passed[0] == 3 + 6 + 12 + 13
+
+
+def check_failed_session(sessions: Sessions, first: Told, port: int) -> None:
+    """Six tasks done, the seventh tried three times, what waits for it blocked, nothing else touched."""
+    ids = list(sessions.plan)
+
+    assert sessions.commits() == ids[:6]
+    assert [span.id for span in first.spans] == [*ids[:6], "T007", "T007", "T007"]
+    assert not any(a.overlaps(b) for a in first.spans for b in first.spans if a != b)
+    retried = first.of("task-retried")
+    assert [(event["attempt"], event["attempts"]) for event in retried] == [(1, 3), (2, 3)]
+    pauses = [b.began - a.ended for a, b in zip(first.spans[6:], first.spans[7:], strict=False)]
+    for pause, event, base in zip(pauses, retried, (0.5, 1.0), strict=True):
+        assert 0.75 * base <= event["delay"] <= 1.25 * base  # doubled each time, with jitter
+        assert pause >= event["delay"]
+    failed = first.ended("failed")["T007"]
+    assert failed["exit_code"] == 1
+    assert failed["attempts"] == 3
+    assert sorted(first.ended("blocked")) == ["T008", "T015"]
+    assert "\nBuild partially complete\n" in first.text
+    assert first.figure("Tasks completed") == "6/15"
+    assert first.figure("Tasks failed") == "1 (T007)"
+    assert first.figure("Tasks blocked") == "2 (T008, T015)"
+    assert first.figure("Tasks not run") == "6"
+    told_of = first.section("Failed task")
+    assert told_of[0] == "  T007 [US2] Database migration"
+    assert f"(connection refused: nothing listens at 127.0.0.1:{port})" in told_of[1]
+    assert told_of[2].startswith("  Attempts: 3 of 3 (exhausted), ")
+    assert "  - the server is not running, or still starting" in told_of
+    assert f"  1. nc -vz 127.0.0.1 {port}" in told_of
+    check_figures(first)
+    [partial] = [line.rpartition(" ")[2] for line in told_of if "Partial work: " in line]
+    assert sessions.work.git("show", f"{partial}:app/part7.py") == "def part():\n    return 7"
+    assert not (sessions.work.folder / "app/part7.py").exists()
+    documents = {"?? CHANGES-COMPLETED.md", "?? WORKFLOW-PROGRESS.md", "?? current-session.md"}
+    assert set(sessions.work.git("status", "--porcelain").split("\n")) == documents
+
+    state = sessions.read("current-session.md")
+    assert "Status: failed  \nProgress: 6/15 tasks  \n" in state
+    assert state.count("- [x] ") == 6
+    assert "## Failed task\n\n- [ ] T007 \\[US2\\] Database migration\n" in state
+    assert "  - Attempts: 3 of 3\n" in state
+    assert "    specbuild --continue\n" in state
+    steps = [line.partition("#")[0].strip() for line in first.section("Next steps")]
+    assert steps[0] == "specbuild log T007"
+    assert steps[-1] == "specbuild --continue"
+    log = sessions.work.process("log", "T007").out
+    assert log.count(f"127.0.0.1:{port}: [Errno") == 3  # each attempt's own output is kept
+    assert [line[:10] for line in log.split("\n") if line.startswith("attempt")] == [
+        "attempt 1:",
+        "attempt 2:",
+        "attempt 3:",
+    ]
+
+
+def check_resumed_session(sessions: Sessions, first: Told, second: Told) -> None:
+    """The failed task first, then the rest; the figures of both sessions added up."""
+    ids = list(sessions.plan)
+    assert [span.id for span in second.spans] == ids[6:]
+    assert sessions.commits() == ids
+    assert "  ✓ 6 tasks completed earlier and up to date\n" in second.text
+    assert "  ✓ failed in the last session: T007\n" in second.text
+    assert "  ✓ 9 tasks pending\n" in second.text
+    retry = second.block("T007")
+    assert retry.startswith(
+        "[7/15] [Retry] T007 [US2] Database migration\n  → Checking database connection\n"
+    )
+    assert retry.endswith("(retry successful)")
+    for position, id_ in enumerate(ids[7:], 8):
+        assert second.block(id_).startswith(f"[{position}/15] {id_} ")
+    assert "\nBuild complete ✓ (resumed)\n" in second.text
+    assert second.figure("Tasks completed") == "15/15"
+    assert second.figure("Previously completed") == "6 tasks, all intact"
+    assert second.figure("Resumed tasks") == "9 tasks"
+    assert second.figure("Failed task retry").startswith(
+        "T007 Database migration, successful (1 attempt); before: "
+    )
+    check_figures(second)
+    assert second.figure("Resume duration") == second.figure("Duration")
+    total, _, across = second.figure("Total duration").partition(" (across ")
+    assert across == "2 sessions)"
+    both = [session.only("run-finished")["seconds"] for session in (first, second)]
+    about(total, least=sum(both), most=first.wall + second.wall)
+
+
+def run_pytest(sessions: Sessions, folder: Path, source: str) -> tuple[int, float]:
+    """The same tests, run and counted by the test itself."""
+    junit, coverage = folder / "junit.xml", folder / "coverage.xml"
+    command = PYTEST.replace("{junit}", str(junit)).replace("{coverage}", str(coverage))
+    assert sessions.shell(command.replace("--source=app", f"--source={source}")) == 0
+    return len(ET.parse(junit).findall(".//testcase")), float(
+        ET.parse(coverage).getroot().get("line-rate", "")
+    ) * 100
+
+
+# -- 4: only what has priority 1 ----------------------------------------------------------------------
+
+PRIORITIES = """\
+## Phase 1: Core Features (P1)
+- [ ] T001 [P1] [US1] User authentication in src/auth/
+- [ ] T002 [P1] [US1] Session management in src/auth/
+- [ ] T003 [P1] [US2] Core API endpoints in src/routes/
+
+## Phase 2: Enhanced Features (P2)
+- [ ] T004 [P2] [US3] Email notifications in src/notifications/
+- [ ] T005 [P2] [US3] Push notifications in src/notifications/
+- [ ] T006 [P2] [US4] User profile images in src/uploads/
+
+## Phase 3: Optional (P3)
+- [ ] T007 [P3] [US5] Social login in src/auth/social/
+- [ ] T008 [P3] [US5] OAuth integration in src/auth/oauth/
+"""
+
+
+def priorities_project(make: Make) -> Sessions:
+    folders = [
+        "auth",
+        "auth",
+        "routes",
+        "notifications",
+        "notifications",
+        "uploads",
+        "auth/social",
+        "auth/oauth",
+    ]
+    plan = {}
+    for n, folder in enumerate(folders, 1):
+        checks = "".join(f"def test_{case}():\n    assert True\n\n\n" for case in range(6 * n))
+        plan[f"T00{n}"] = {
+            "seconds": 0.1 + n / 20,
+            "steps": [f"Implemented part {n}"],
+            "files": {
+                f"src/{folder}/part{n}.py": f"def part():\n    return {n}\n",
+                f"checks/test_part{n}.py": f"import src.{folder.replace('/', '.')}.part{n}\n\n\n{checks}",
+            },
+        }
+    command = PYTEST.replace("--source=app", "--source=src").replace("{junit}", "{junit} --rootdir .")
+    gates = [("tests", "phase", f"echo filter={{filter}}; {command}")]
+    return Sessions(make(), PRIORITIES, CONFIG + gate_tables(gates), plan)
+
+
+def test_scenario_4_only_tasks_of_priority_1(make: Make, tmp_path: Path) -> None:
+    sessions = priorities_project(make)
+    told = sessions.session("--filter=P1")
+
+    assert "  filter P1: 3 of 8 tasks chosen\n  deferred: 5 tasks (P2: 3, P3: 2)\n" in told.text
+    assert [span.id for span in told.spans] == ["T001", "T002", "T003"]
+    assert not any(a.overlaps(b) for a in told.spans for b in told.spans if a != b)
+    assert sessions.commits() == ["T001", "T002", "T003"]
+    for position, id_ in enumerate(["T001", "T002", "T003"], 1):
+        assert told.block(id_).startswith(f"[{position}/3] {id_} [US")
+        assert f"  → Implemented part {position}\n" in told.block(id_)
+    assert "[Running tests: Phase 1: Core Features (P1), P1 only]\n" in told.text
+    assert told.only("gate-finished")["output"].startswith("filter=P1\n")
+    cases, coverage = run_pytest(sessions, tmp_path, "src")
+    assert cases == 6 + 12 + 18
+    assert told.figure("Tests") == f"{cases} passing ({coverage:.0f}% coverage)"
+
+    assert "\nBuild complete ✓ (P1 tasks)\n" in told.text
+    assert told.figure("P1 tasks completed") == "3/3"
+    assert told.figure("Tasks deferred") == "5 (P2: 3, P3: 2)"
+    assert told.only("run-finished")["filter"] == "P1"
+    check_figures(told)
+    assert told.section("Completed") == [
+        "✓ User authentication in src/auth/",
+        "✓ Session management in src/auth/",
+        "✓ Core API endpoints in src/routes/",
+    ]
+    p2, p3 = told.section("Deferred")
+    assert p2.startswith("  P2: 3 tasks (Email notifications")
+    assert "Push notifications" in p2
+    assert "User profile images" in p2
+    assert p3.startswith("  P3: 2 tasks (Social login")
+    steps = [line.partition("#")[0].strip() for line in told.section("Next steps")]
+    assert steps[:3] == ["specbuild --filter P2", "specbuild --filter P3", "specbuild --filter US3"]
+
+    # The commands are ready to be pasted.
+    assert sessions.shell(steps[0]) == 0
+    assert sessions.commits() == [f"T00{n}" for n in range(1, 7)]
+    assert sessions.shell(steps[1]) == 0
+    assert sessions.commits() == [f"T00{n}" for n in range(1, 9)]
+
+
+# -- 5: one fails, the independent ones go on ---------------------------------------------------------
+
+# The seed shows no list for this one, only ids, titles, the workers and one dependency: this is they.
+MAIL = """\
+- [ ] T001 [US1] User model
+- [ ] T002 [US1] Auth service
+- [ ] T003 [US1] Database migration
+- [ ] T004 [P] [US1] User routes
+- [ ] T005 [P] [US1] API tests
+- [ ] T006 [P] [US2] Email service
+- [ ] T007 [P] [US3] Documentation
+- [ ] T008 [US3] Email templates (depends on T006)
+- [ ] T009 [US1] Logging service
+- [ ] T010 [US1] Health checks
+"""
+
+
+def mail_project(make: Make, smtp: int) -> Sessions:
+    batch = ["T004", "T005", "T006", "T007"]
+    plan: dict[str, dict[str, object]] = {
+        f"T{n:03}": {"seconds": 0.1 + n % 3 / 20, "files": {f"app/part{n}.py": f"NUMBER = {n}\n"}}
+        for n in range(1, 11)
+    }
+    for id_ in batch:
+        plan[id_]["meet"] = batch
+    plan["T006"] |= {"smtp": ["127.0.0.1", smtp], "files": {}}
+    return Sessions(make(), MAIL, CONFIG.replace("[build]\n", "[build]\nretries = 2\n"), plan)
+
+
+def test_scenario_5_one_task_fails_and_the_independent_ones_go_on(make: Make, tmp_path: Path) -> None:
+    with socket.socket() as deaf:  # takes connections, and says nothing: an SMTP server that hangs
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        sessions = mail_project(make, deaf.getsockname()[1])
+        port = deaf.getsockname()[1]
+        told = sessions.session("--parallel=4", code=1)
+    batch = ["T004", "T005", "T006", "T007"]
+    good = [f"T{n:03}" for n in range(1, 11) if n not in {6, 8}]
+
+    first = {span.id: span for span in reversed(told.spans)}
+    assert max(first[id_].began for id_ in batch) < min(first[id_].ended for id_ in batch)
+    assert [span.id for span in told.spans].count("T006") == 3
+    assert sorted(sessions.commits()) == good
+    assert list(told.ended("blocked")) == ["T008"]
+    assert told.ended("blocked")["T008"]["blocked_by"].endswith("#T006")
+    assert told.ended("failed")["T006"]["exit_code"] == 1
+    assert "\nT008 [US3] Email templates: blocked by T006\n" in told.text
+    [line] = [line for line in told.text.split("\n") if line.startswith("Partial success: ")]
+    assert line.startswith("Partial success: 3 of 4 tasks of a parallel batch in ")
+    block = told.block("T006")
+    assert "  ↻ Attempt 1 of 3 failed: " in block
+    assert "  ↻ Attempt 2 of 3 failed: " in block
+    assert re.search(r"✗ Failed after 3 attempts in \S+, worker \d at \d\d:\d\d: ", block)
+    assert block.index("Attempt 1") < block.index("✗ Failed")
+
+    assert "\nBuild partially complete\n" in told.text
+    assert told.figure("Tasks completed") == "8/10"
+    assert told.figure("Tasks failed") == "1 (T006)"
+    assert told.figure("Tasks blocked") == "1 (T008)"
+    failure = told.section("Failed task")
+    assert failure[0] == "  T006 [US2] Email service"
+    assert f"(no answer in time from 127.0.0.1:{port})" in failure[1]
+    assert failure[2].startswith("  Attempts: 3 of 3 (exhausted), ")
+    assert "  Possible causes:" in failure
+    assert "  Suggested fixes:" in failure
+    assert any(f"127.0.0.1 {port}" in line for line in failure)
+    assert told.section("Blocked tasks") == ["  T008 [US3] Email templates (blocked by T006 Email service)"]
+    assert told.section("Independent tasks completed") == ["  ✓ T001..T005, T007, T009..T010 (8 tasks)"]
+    check_figures(told)
+    check_parallel(told)
+    steps = [line.partition("#")[0].strip() for line in told.section("Next steps")]
+    assert steps[-1] == "specbuild --continue --parallel=4"
+    sessions.work.assert_tidy()
+
+    with socketserver.ThreadingTCPServer(
+        ("127.0.0.1", port), Greeter
+    ) as server:  # the person mends the server
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        again = sessions.session("--continue", "--parallel=4")
+        server.shutdown()
+    assert [span.id for span in again.spans] == ["T006", "T008"]
+    assert again.figure("Tasks completed") == "10/10"
+    assert "(retry successful)" in again.block("T006")
+    assert again.figure("Previously completed") == "8 tasks, all intact"
+
+
+class Greeter(socketserver.StreamRequestHandler):
+    """As much of an SMTP server as a client needs to see that it is there."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+
+
+# -- what the scenarios do not show -------------------------------------------------------------------
+
+
+def test_tasks_on_one_file_never_overlap_whatever_is_marked(make: Make) -> None:
+    tasks = "".join(f"- [ ] T00{n} [P] Extend src/shared.py, part {n}\n" for n in range(1, 5))
+    plan = {
+        f"T00{n}": {"seconds": 0.1, "append": True, "files": {"src/shared.py": f"{n}\n"}} for n in range(1, 5)
+    }
+    sessions = Sessions(make(), tasks, CONFIG, plan)
+    told = sessions.session("-j", "4")
+    assert [span.id for span in told.spans] == ["T001", "T002", "T003", "T004"]
+    assert not any(a.overlaps(b) for a in told.spans for b in told.spans if a != b)
+    assert sessions.read("src/shared.py") == "1\n2\n3\n4\n"
+    assert "mode: serial, the tasks wait for one another, so nothing may overlap" in told.text
+    assert any("src/shared.py" in event["message"] for event in told.of("warning"))
+
+
+def test_jobs_overlap_what_no_edge_forbids_and_begin_with_the_longest_way(make: Make) -> None:
+    tasks = """\
+- [ ] T001 [US1] Short one
+- [ ] T002 [US2] Long one
+- [ ] T003 [US2] After the long one
+- [ ] T004 [US3] Alone
+"""
+    plan: dict[str, dict[str, object]] = {f"T00{n}": {"seconds": 0.05} for n in range(1, 5)}
+    sessions = Sessions(make(), tasks, CONFIG, plan)
+    told = sessions.session("-j", "2")
+    assert [event["task"][-4:] for event in told.of("task-started")][:2] == ["T002", "T001"]
+    by_id = {span.id: span for span in told.spans}
+    assert by_id["T003"].began >= by_id["T002"].ended
+    assert "mode: parallel (2 workers), whatever no edge forbids overlaps" in told.text
+
+
+def test_fail_fast_stops_a_parallel_run_and_keep_going_a_serial_one_does_not(make: Make) -> None:
+    tasks = "".join(f"- [ ] T00{n} [US{n}] Part {n}\n" for n in range(1, 5))
+    plan: dict[str, dict[str, object]] = {
+        f"T00{n}": {"seconds": 0.05, **({"connect": ["127.0.0.1", 1]} if n == 1 else {})} for n in range(1, 5)
+    }
+    sessions = Sessions(make(), tasks, CONFIG, plan)
+    stopped = sessions.session("-j", "1", code=1)
+    assert [span.id for span in stopped.spans] == ["T001"]
+    assert stopped.figure("Tasks not run") == "3"
+    going = sessions.session("--keep-going", code=1)
+    assert [span.id for span in going.spans] == ["T001", "T002", "T003", "T004"]
+    sessions.work.git("reset", "--hard", "-q", "HEAD~3")
+    fast = sessions.session("-j", "2", "--fail-fast", "--no-reuse", code=1)
+    assert len(fast.spans) < 4
+    assert int(fast.figure("Tasks not run")) >= 1
