@@ -19,7 +19,7 @@ from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warn
 from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError
 from specbuild.taskfile import parse as parse_tasks
 from specbuild.taskfile.foreseen import Foreseen
-from specbuild.taskfile.paths import normal, outside, resolve
+from specbuild.taskfile.paths import SUBMODULE, normal, outside, parents, resolve
 from specbuild.taskfile.ticks import emptied
 from specbuild.ticking import Sheets
 
@@ -291,7 +291,7 @@ def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
     for task in loaded.project.graph.tasks:
         errors += _path_errors(task, snapshot)
         if task.rebuild:
-            errors += _rebuild_errors(task, loaded.project)
+            errors += _rebuild_errors(task, loaded.project, snapshot)
     errors += _twins(loaded.project.graph.tasks)
     if errors:
         raise errors[0] if len(errors) == 1 else Problems(errors)
@@ -303,22 +303,28 @@ def _path_errors(task: Task, snapshot: Snapshot) -> Iterable[SpecbuildError]:
     for role, path in declared:
         why = outside(path)
         if why is None and not is_glob(path):
-            why = _through_symlink(path, snapshot)
+            why = _elsewhere(path, snapshot, role)
         if why is not None:
             yield TaskFileError(f'{role} "{path}" of {task.name.id}: {why}', where=_where(task))
 
 
-def _through_symlink(path: RepoPath, snapshot: Snapshot) -> str | None:
-    parts = path.rstrip("/").split("/")
-    for count in range(1, len(parts)):
-        folder = "/".join(parts[:count])
+def _elsewhere(path: RepoPath, snapshot: Snapshot, role: str) -> str | None:
+    for folder in parents(path):
         entry = snapshot.entry(folder)
-        if entry is not None and entry.mode == 0o120000:
+        if entry is None:
+            continue
+        if entry.mode == 0o120000:
             return f"leads through the symlink {folder}"
+        if entry.mode == SUBMODULE and role == "target":
+            return f"lies in the submodule {folder}, whose files another repository records"
+    whole = path.rstrip("/")
+    entry = snapshot.entry(whole) if role == "target" else None
+    if entry is not None and entry.mode == SUBMODULE:
+        return "it is a submodule, whose files another repository records"
     return None
 
 
-def _rebuild_errors(task: Task, project: Project) -> Iterable[SpecbuildError]:
+def _rebuild_errors(task: Task, project: Project, snapshot: Snapshot) -> Iterable[SpecbuildError]:
     for path in task.targets:
         if path in project.task_files or path == CONFIG:
             yield TaskFileError(
@@ -334,6 +340,13 @@ def _rebuild_errors(task: Task, project: Project) -> Iterable[SpecbuildError]:
                 where=_where(task),
                 hint='declare it as a target, or set on_edit = "keep"',
             )
+        for inside, entry in snapshot.below(path).items():
+            if entry.mode == SUBMODULE:
+                yield TaskFileError(
+                    f"{task.name.id} makes the folder {path}, and the submodule {inside} is in it",
+                    where=_where(task),
+                    hint="a generated folder is emptied before each run: make a folder without it",
+                )
         for other, positions in project.graph.writers.overlapping(path):
             names = [
                 project.graph.tasks[p].name for p in positions if project.graph.tasks[p].name != task.name

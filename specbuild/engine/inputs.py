@@ -4,7 +4,7 @@ import posixpath
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
-from specbuild.engine.glob import is_glob
+from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.graph import Graph, read_paths
 from specbuild.engine.key import digest, digest_bytes
 from specbuild.engine.ports import Snapshot
@@ -13,6 +13,7 @@ from specbuild.engine.task import Entry, RepoPath
 
 MISSING = "missing"
 SYMLINK = 0o120000
+SUBMODULE = 0o160000
 
 Emptied = Callable[[RepoPath, bytes], bytes]
 """Gives a task file's bytes with all boxes emptied: how a task file counts as an input."""
@@ -98,6 +99,8 @@ class Looker:
     def _expand(self, pattern: str) -> list[RepoPath]:
         if pattern.startswith("@"):
             return []
+        if self.snapshot.entry(pattern) is None and (submodule := self._submodule(pattern)):
+            return [submodule]
         if is_glob(pattern) and self.snapshot.entry(pattern) is None:
             return list(self.snapshot.glob(pattern))
         if pattern.endswith("/"):
@@ -105,6 +108,17 @@ class Looker:
         if self.snapshot.entry(pattern) is None and (inside := self.snapshot.below(pattern + "/")):
             return list(inside)
         return [pattern]
+
+    def _submodule(self, pattern: str) -> RepoPath | None:
+        """The submodule that a path or glob lies in, or is: it counts as its recorded commit."""
+        folder = fixed_folder(pattern) if is_glob(pattern) else pattern
+        at = folder.find("/")
+        while at > 0:
+            entry = self.snapshot.entry(folder[:at])
+            if entry is not None:
+                return folder[:at] if entry.mode == SUBMODULE else None
+            at = folder.find("/", at + 1)
+        return None
 
     def _is_ignored(self, path: RepoPath) -> bool:
         return self.snapshot.working and self.snapshot.tracked(path) is None and self.snapshot.ignored(path)

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.errors import RepositoryError
 from specbuild.git.repository import Repository
 
 if TYPE_CHECKING:
     import pygit2
 
 TREE = 0o040000
+SUBMODULE = 0o160000
 BLOB_TYPE = 3
 TREE_TYPE = 2
 COMMIT_TYPE = 1
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+
+_NO_NAMES = frozenset((b"", b".", b".."))
 
 Folder = dict[bytes, tuple[int, bytes]]
 """A tree object's entries: name -> mode and binary id."""
@@ -154,6 +158,8 @@ def _rewrite(
     deeper: dict[bytes, dict[bytes, Entry | None]] = {}
     for path, entry in changes.items():
         name, slash, rest = path.partition(b"/")
+        if name in _NO_NAMES or name.lower() == b".git":
+            raise _unrecordable(prefix + path, "git has no such path")
         if slash:
             deeper.setdefault(name, {})[rest] = entry
         else:
@@ -168,6 +174,8 @@ def _rewrite(
         mode, raw = folder.get(name)
         whole = b"" in below
         inner = {rest: entry for rest, entry in below.items() if rest}
+        if mode == SUBMODULE and any(inner.values()):
+            raise _unrecordable(prefix + name, "a file is to be in it, and it is a submodule")
         under = raw.hex() if mode == TREE and not whole else None
         made = _rewrite(repo, under, inner, prefix + name + b"/", writing)
         if made is not None:
@@ -180,6 +188,11 @@ def _rewrite(
             if entry.mode != 0o160000:
                 writing.oids.add(entry.oid)
     return _make(repo, folder, base, writing) if len(folder) else None
+
+
+def _unrecordable(path: bytes, why: str) -> RepositoryError:
+    """The last guard before a tree that `git fsck` would call broken."""
+    return RepositoryError(f"this cannot be recorded: {why}", where=os.fsdecode(path))
 
 
 def _sheet(repo: Repository, oid: Oid | None, writing: Writing) -> Sheet:

@@ -11,6 +11,7 @@ from specbuild.taskfile.prose import expand
 
 _WORDS: Final = re.compile(r"`+[^`]+`+|\"[^\"]*\"|(?:\{[^{}]*\}|[^\s,，、;`{}]|[{}])+|[(（]")
 _ASIDE: Final = re.compile(r"(?:(?<=[\s,`\"])|^)[(（][^()（）]*[)）]?")
+SUBMODULE: Final = 0o160000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _NOTHING: Final = frozenset(("none", "n/a", "-", "–", "—", "and"))
@@ -62,6 +63,9 @@ class _Resolver:
                 continue
             if mention.role == "read":
                 reads[match.path] = None
+            elif submodule := self._submodule(match.path):
+                message = f"`{match.path}` is in the submodule {submodule}, another repository: it is text"
+                self._warn("path-in-submodule", message)
             else:
                 # made anew somewhere else in the same sentence: it is not absent afterwards
                 targets[match.path] = mention.absent and targets.get(match.path, True)
@@ -100,6 +104,14 @@ class _Resolver:
             path += "/"
         return path if self.snapshot.tracked_below(path) else None
 
+    def _submodule(self, path: RepoPath) -> RepoPath | None:
+        """The submodule that a path lies in."""
+        for folder in parents(path):
+            entry = self.snapshot.tracked(folder)
+            if entry is not None:
+                return folder if entry.mode == SUBMODULE else None
+        return None
+
     def _beside(self, written: str) -> _Match | None:
         path = self._exists(self.beside + written)
         return _Match(path, exists=True) if path else None
@@ -134,8 +146,11 @@ class _Resolver:
         if found:
             some = ", ".join(found[:3]) + (", …" if len(found) > 3 else "")
             message = f"`{written}` may be any of {some}: write its path"
-            self.warnings.append(Warning_(self.task.name.file, self.task.line, "ambiguous-path", message))
+            self._warn("ambiguous-path", message)
         return None
+
+    def _warn(self, code: str, message: str) -> None:
+        self.warnings.append(Warning_(self.task.name.file, self.task.line, code, message))
 
 
 def _folder(path: RepoPath) -> RepoPath:
@@ -169,6 +184,14 @@ def normal(path: str, *, root: RepoPath = "") -> str:
         return path
     joined = posixpath.normpath(_folder(root) + path)
     return f"{joined}/" if path.endswith(("/", "/.")) and joined != "." else joined
+
+
+def parents(path: RepoPath) -> Iterator[RepoPath]:
+    """The folders above a path, without their `/`, the outermost first."""
+    at = path.find("/")
+    while 0 < at < len(path) - 1:
+        yield path[:at]
+        at = path.find("/", at + 1)
 
 
 def outside(path: str) -> str | None:
