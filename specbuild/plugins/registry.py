@@ -114,7 +114,20 @@ class Registry:
             return self.built_in[name][1]
         if name in self.files:
             return REPOSITORY
-        return self._installed.defaults(name)
+        found = self._installed.defaults(name)
+        if found is None:
+            self._refuse_unreadable()
+        return found
+
+    def _refuse_unreadable(self) -> None:
+        """An executor that nobody offers may stand in a file that cannot be read."""
+        for plugin in self.repository:
+            if plugin.error:
+                raise ConfigError(
+                    f"plugin {plugin.file} is broken: it is not Python: {plugin.error}",
+                    where=self._where_load(),
+                    hint="correct it",
+                )
 
     def dialects(self) -> Mapping[str, Callable[[bytes, RepoPath], TaskFile]]:
         """Parsers of the dialects that config names. Raises ConfigError for one that is not installed."""

@@ -174,6 +174,7 @@ class _Call:
         )
 
     def _write(self, text: str) -> None:
+        text = text if isinstance(text, str) else str(text)  # a plugin may hand on anything
         if self._abandoned or not text:
             return
         self._tail.append(text)
