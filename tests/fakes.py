@@ -463,6 +463,7 @@ class Project:
         self.executors = FakeExecutors(self.repo, self.workspaces)
         self.events: list[Event] = []
         self.end: RunFinished | None = None
+        self.judge = Judge
 
     def load(self) -> tuple[EngineProject, Judge]:
         tasks = [rule(line, position) for position, line in enumerate(self.rules)]
@@ -476,7 +477,7 @@ class Project:
             tick=lambda _task, _snapshot: {},
             restore_boxes=lambda _path, _before, after: after,
         )
-        judge = Judge(
+        judge = self.judge(
             project.graph,
             FakeTree(self.repo),
             FakeHistory(self.repo),

@@ -1,13 +1,19 @@
 """Law 4 over random graphs, edits and failures: incremental equals clean, and a second run runs nothing."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+from campaigns import campaign
 from fakes import Project
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 from hypothesis import strategies as st
 
+from specbuild.engine.graph import Edge
+from specbuild.engine.judge import Judge
+from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Settings
+from specbuild.engine.task import RepoPath, Task
 from specbuild.errors import TaskFileError
 
 SOURCES = ["s1", "s2", "s3"]
@@ -61,8 +67,11 @@ def take(project: Project, step: tuple[str, object, object]) -> None:
         project.build()
 
 
-def check(lines: list[str], path: list[tuple[str, object, object]], parallel: bool) -> None:
+def check(
+    lines: list[str], path: list[tuple[str, object, object]], parallel: bool, judge: type[Judge] = Judge
+) -> None:
     project = Project(*lines, files=dict.fromkeys(SOURCES, "0"))
+    project.judge = judge
     try:
         project.load()
     except TaskFileError as error:
@@ -85,8 +94,53 @@ def test_incremental_equals_clean(lines: list[str], path: list[tuple[str, object
     check(lines, path, parallel=False)
 
 
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(rules(), st.lists(steps, min_size=1, max_size=6))
+def test_incremental_equals_clean_with_overlapping_tasks(
+    lines: list[str], path: list[tuple[str, object, object]]
+) -> None:
+    check(lines, path, parallel=True)
+
+
+class WrongJudge(Judge):
+    """Lets every content edge carry the bytes as they are now, instead of the recorded result."""
+
+    def carried(
+        self, edge: Edge, reader: Task, tree: Snapshot | None = None
+    ) -> Iterator[tuple[RepoPath, str]]:
+        for path, _ in super().carried(edge, reader, tree):
+            yield path, self.result_now(path)
+
+
+def test_a_wrong_judge_fails_the_same_property() -> None:
+    @seed(1)
+    @settings(
+        max_examples=300,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(rules(), st.lists(steps, min_size=1, max_size=6))
+    def holds(lines: list[str], path: list[tuple[str, object, object]]) -> None:
+        check(lines, path, parallel=False, judge=WrongJudge)
+
+    with pytest.raises(AssertionError):
+        holds()
+
+
 @pytest.mark.campaign
-@settings(max_examples=5000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rules(), st.lists(steps, min_size=1, max_size=10))
-def test_incremental_equals_clean_for_long(lines: list[str], path: list[tuple[str, object, object]]) -> None:
-    check(lines, path, parallel=False)
+@pytest.mark.timeout(0)
+def test_incremental_equals_clean_for_long(capfd: pytest.CaptureFixture[str]) -> None:
+    def batch(number: int, examples: int) -> None:
+        @seed(number)
+        @settings(
+            max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
+        @given(rules(), st.lists(steps, min_size=1, max_size=10))
+        def holds(lines: list[str], path: list[tuple[str, object, object]]) -> None:
+            check(lines, path, parallel=False)
+
+        holds()
+
+    campaign(capfd, batch, size=500)

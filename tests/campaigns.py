@@ -1,0 +1,35 @@
+"""The budget of a campaign, from the environment: time or examples, in batches whose seeds are printed."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from random import randrange
+
+import pytest
+
+
+def campaign(capfd: pytest.CaptureFixture[str], batch: Callable[[int, int], None], *, size: int) -> None:
+    """Calls `batch(seed, examples)` until SPECBUILD_CAMPAIGN_SECONDS or _EXAMPLES are used up.
+
+    SPECBUILD_CAMPAIGN_SEED repeats the one batch that a failing campaign named.
+    """
+    seconds = float(os.environ.get("SPECBUILD_CAMPAIGN_SECONDS", "600"))
+    examples = int(os.environ.get("SPECBUILD_CAMPAIGN_EXAMPLES", "1000000"))
+    given = os.environ.get("SPECBUILD_CAMPAIGN_SEED")
+    name = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].partition(" ")[0]
+    end, done = time.monotonic() + seconds, 0
+    while done < examples and time.monotonic() < end:
+        number = int(given) if given else randrange(2**32)
+        now = min(size, examples - done)
+        with capfd.disabled():
+            sys.stdout.write(
+                f"{name}: {done} examples so far; next {now} with SPECBUILD_CAMPAIGN_SEED={number}\n"
+            )
+            sys.stdout.flush()
+        batch(number, now)
+        done += now
+        if given:
+            break
+    with capfd.disabled():
+        sys.stdout.write(f"{name}: {done} examples without a violation\n")
