@@ -5,6 +5,12 @@ import pytest
 from specbuild.engine.glob import fixed_folder, is_glob, matcher
 
 
+@pytest.fixture(autouse=True)
+def _forgetful() -> None:
+    """A pattern that another test used is translated again, so that a mutant of the translation is seen."""
+    matcher.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("pattern", "path"),
     [
