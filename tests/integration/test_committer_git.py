@@ -611,7 +611,7 @@ def test_a_read_only_repository_is_an_error_and_nothing_is_lost(box: Box) -> Non
     def store() -> None:
         repo = box.repo
         committer = GitCommitter(repo, repo.head_ref, patience=1)
-        made = Entry(PLAIN, committer.store(blob))
+        made = Entry(0o100644, committer.store(blob))
         committer.commit([Record("T002", {"new": made})], onto=first)
 
     try:
