@@ -26,6 +26,7 @@ from specbuild.engine.task import Entry, Task, TaskName
 from specbuild.engine.transaction import World
 from specbuild.errors import Problems, SpecbuildError, StaleError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
+from specbuild.git.files import another
 from specbuild.git.lock import BuildLock
 from specbuild.git.merge_driver import install as install_merge_driver
 from specbuild.git.recovery import recover
@@ -113,7 +114,10 @@ class Session:
             self._plugins = here.registry.load(self.repository.top)
             self._plugin_files = _plugin_files(here.registry, here.tree)
             self._open_reporters(stack)
-            committer = GitCommitter(self.repository, self.repository.head_ref)
+            # a repository of its own: it works in another thread while the next tasks are judged
+            own = another(self.repository, self.repository.top)
+            committer = GitCommitter(own, self.repository.head_ref)
+            stack.callback(committer.close)
             workspaces = GitWorkspaces(self.repository, head=committer.head, share=loaded.config.build.share)
             world = World(here.tree, here.history, workspaces, committer)
             self._refuse_foreign_targets(loaded)

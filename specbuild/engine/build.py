@@ -3,9 +3,9 @@
 import queue
 import random
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -22,13 +22,13 @@ from specbuild.engine.events import (
 )
 from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice, Plan
-from specbuild.engine.ports import Clock, Executors, Failure, Ran, Reporter, Unusable
+from specbuild.engine.ports import Clock, Executors, Failure, Moved, Ran, Reporter, Unusable
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.record import Results
 from specbuild.engine.spending import Purse, added
 from specbuild.engine.start import Start, start_of
 from specbuild.engine.task import Entry, Oid, RepoPath, Task, TaskName
-from specbuild.engine.transaction import Done, Overtaken, Transactions, Work, World, reusable
+from specbuild.engine.transaction import Done, Group, Member, Overtaken, Transactions, Work, World, reusable
 from specbuild.engine.verdict import Reason, Verdict
 from specbuild.errors import SpecbuildError
 
@@ -70,6 +70,13 @@ class _Event(NamedTuple):
     outcome: Failure | Ran
 
 
+class _Committed(NamedTuple):
+    """What the committer's thread sends back."""
+
+    group: Group
+    answer: Sequence[Oid] | BaseException
+
+
 @dataclass(slots=True)
 class _Tally:
     """What became of the chosen tasks."""
@@ -108,8 +115,12 @@ class Builder:
         self._settings = settings
         self._environment = environment
         self._emit = emit
-        self._finished: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[_Event | _Committed] = queue.SimpleQueue()
+        self._held: deque[_Event] = deque()  # events that came while one of another kind was waited for
         self._running: dict[int, Work] = {}
+        self._waiting: list[Member] = []  # completed; their commit waits for the one under way
+        self._committing: Group | None = None
+        self._committer = threading.Thread()
         self._cancelled = threading.Event()
         self._workers_away: dict[int, threading.Thread] = {}
         self._sheltered = 0
@@ -134,10 +145,12 @@ class Builder:
             self._block_outside()
             while True:
                 self._launch()
-                if self._running:
-                    event = self._finished.get()
+                with self._shelter():
+                    self._commit_waiting()
+                if self._running or self._committing is not None:
+                    event = self._held.popleft() if self._held else self._finished.get()
                     with self._shelter():
-                        self._settle(event)
+                        self._take(event)
                 elif self._plan_is_old:
                     self._read_again()
                 else:
@@ -183,6 +196,12 @@ class Builder:
         if self._interrupted and not self._sheltered:
             self._interrupted = False
             raise KeyboardInterrupt
+
+    def _take(self, event: "_Event | _Committed") -> None:
+        if isinstance(event, _Committed):
+            self._committed(event)
+        else:
+            self._settle(event)
 
     def _adopt_plan(self) -> None:
         self._must_run: dict[int, Reason] = {}  # its positions were the old plan's
@@ -257,7 +276,11 @@ class Builder:
 
     def _limit_reached(self) -> bool:
         limit = self._settings.limit
-        return limit is not None and self._tally.ran + len(self._running) >= limit
+        return limit is not None and self._tally.ran + self._under_way() >= limit
+
+    def _under_way(self) -> int:
+        committing = 0 if self._committing is None else len(self._committing.members)
+        return len(self._running) + len(self._waiting) + committing
 
     def _begin(self, position: int) -> None:
         self._judge.forget(position)
@@ -347,6 +370,9 @@ class Builder:
 
     def _start(self, position: int, verdict: Verdict, start: Start) -> None:
         worker = min(set(range(1, self._workers() + 1)) - {w.worker for w in self._running.values()})
+        plain = self._transactions.is_plain(position, start)
+        if not plain:
+            self._flush()
         try:
             work = self._transactions.open(
                 position, verdict, start, worker=worker, place=self._place(), now=self._clock.now()
@@ -354,12 +380,13 @@ class Builder:
         except Unusable as error:
             self._give_up(position, str(error))
             return
+        work.plain = plain and self._workers() > 1
         self._running[position] = work
         self._dispatch(work, _first_stage(work), delay=0.0)
 
     def _place(self) -> int:
         settled = len(self._choice.chosen) - self._plan.unsettled
-        return settled + len(self._running) + 1
+        return settled + self._under_way() + 1
 
     def _dispatch(self, work: Work, stage: str, *, delay: float) -> None:
         attempt = self._transactions.attempt(work, self._environment)
@@ -415,6 +442,7 @@ class Builder:
             entries = reusable(self._judge, recorded, self._world.tree)
             if entries is None or set(recorded.checkpoint.targets) - set(task.targets):
                 continue
+            self._flush()
             work = self._transactions.open(
                 position, verdict, Start(dict(entries)), worker=1, place=self._place(), now=self._clock.now()
             )
@@ -502,34 +530,92 @@ class Builder:
             self._emit(Warned(f"{', '.join(changed)} changed meanwhile: once more", work.task.name))
             self._begin_again(work)
             return
+        if work.plain and not changed and not results.missing:
+            self._running.pop(work.position, None)
+            self._waiting.append(self._transactions.complete(work, results))
+            return
+        self._flush()
         done = self._record(work, results, changed)
         if done is not None:
             self._completed(work, done, "completed")
+
+    # -- committing several at once ---------------------------------------------------------------
+
+    def _commit_waiting(self) -> None:
+        """Commits what waits, all of it at once, if no commit is under way; a lone task does not wait."""
+        if self._committing is not None or not self._waiting:
+            return
+        late = self._transactions.catch_up([(member.work, member.results) for member in self._waiting])
+        if late:
+            positions = {work.position for work in late}
+            self._waiting = [member for member in self._waiting if member.work.position not in positions]
+            for work in late:
+                self._overtaken(work, "what it reads or writes")
+            return
+        group = self._transactions.group(self._waiting, subject=self._settings.subject)
+
+        def body() -> None:
+            try:
+                answer: Sequence[Oid] | BaseException = self._transactions.commit(group)
+            except BaseException as error:  # noqa: BLE001  (as for a worker)
+                answer = error
+            self._finished.put(_Committed(group, answer))
+
+        self._committer = threading.Thread(target=body, name="committer", daemon=True)
+        self._waiting, self._committing = [], group
+        self._committer.start()
+
+    def _committed(self, event: "_Committed") -> None:
+        self._committing = None
+        members = event.group.members
+        if isinstance(event.answer, BaseException):
+            self._waiting[:0] = members
+            if not isinstance(event.answer, Moved):
+                raise event.answer
+            return
+        made = self._transactions.recorded(event.group, event.answer)
+        for member, done in zip(members, made, strict=True):
+            self._completed(member.work, done, "completed")
+
+    def _flush(self) -> None:
+        """Waits until all that is completed is recorded: what follows looks at HEAD, or moves it."""
+        while self._waiting or self._committing is not None:
+            self._commit_waiting()
+            if self._committing is not None:
+                event = self._finished.get()
+                if isinstance(event, _Committed):
+                    self._committed(event)
+                else:
+                    self._held.append(event)
 
     def _record(self, work: Work, results: Results, changed: Sequence[RepoPath] = ()) -> Done | None:
         """Commits; None where the branch moved under it, so that it is judged again."""
         try:
             return self._transactions.record(work, results, subject=self._settings.subject, changed=changed)
         except Overtaken as error:
-            what = ", ".join(map(str, error.args)) or "what it reads or writes"
-            work.overtaken += 1
-            if work.overtaken > PATIENCE:
-                message = f"the branch kept moving, and changed {what}"
-                self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
-                return None
-            self._emit(Warned(f"the branch moved and changed {what}: once more", work.task.name))
-            self._begin_again(work)
+            self._overtaken(work, ", ".join(map(str, error.args)) or "what it reads or writes")
             return None
         except BaseException:
             self._running.pop(work.position, None)
             self._transactions.abandon(work, keep=True, why="it could not be recorded")
             raise
 
+    def _overtaken(self, work: Work, what: str) -> None:
+        work.overtaken += 1
+        if work.overtaken > PATIENCE:
+            message = f"the branch kept moving, and changed {what}"
+            self._failed_attempt(work, Failure(work.attempt, message, "", permanent=True))
+            return
+        self._emit(Warned(f"the branch moved and changed {what}: once more", work.task.name))
+        self._begin_again(work)
+
     def _begin_again(self, work: Work) -> None:
         self._transactions.abandon(work, keep=False, why="")
         self._running.pop(work.position, None)
+        moved = self._committing is None and self._transactions.head != self._world.committer.head()
+        self._flush()
         name = work.task.name
-        if self._transactions.head != self._world.committer.head():
+        if moved or self._transactions.head != self._world.committer.head():
             self._transactions.head = self._world.committer.head()
             self._world.tree.refresh(None)
             self._replan()
@@ -735,6 +821,7 @@ class Builder:
         due = sorted(found for found, open_ in self._phases.items() if open_ == 0)
         if not due or self._running:
             return bool(due)
+        self._flush()
         for phase in due:
             del self._phases[phase]
         # A gate looks at the whole tree: where several phases ended at once, it looks at it once.
@@ -774,11 +861,20 @@ class Builder:
         """Stops the workers, waits for them, and undoes what they did; a second signal changes nothing."""
         self._sheltered += 1
         self._cancelled.set()
-        for thread in self._workers_away.values():
-            thread.join()
+        for thread in (*self._workers_away.values(), self._committer):
+            if thread.ident is not None:
+                thread.join()
+        with suppress(queue.Empty):
+            while True:
+                event = self._finished.get_nowait()
+                if isinstance(event, _Committed):
+                    with suppress(Exception):  # what it was is being told already, or the run ends anyway
+                        self._committed(event)
         while self._running:
             _, work = self._running.popitem()
             self._transactions.abandon(work, keep=True, why="interrupted")
+        while self._waiting:
+            self._transactions.abandon(self._waiting.pop().work, keep=True, why="interrupted")
 
     def _summary(self, seconds: float, *, interrupted: bool) -> RunFinished:
         tally = self._tally

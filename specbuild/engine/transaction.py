@@ -75,6 +75,7 @@ class Work:
     output: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # paragraphs of the commit message
     told: list[str] = field(default_factory=list)  # warnings for the person
+    plain: bool = False  # see `Transactions.is_plain`
     seconds: float = 0.0
 
 
@@ -87,6 +88,26 @@ class Done(NamedTuple):
     warnings: tuple[str, ...]
     replan: bool  # what it left changes the tasks themselves
     elsewhere: bool = False  # it changed more than its own targets
+
+
+class Member(NamedTuple):
+    """A completed task that is recorded together with others."""
+
+    work: Work
+    results: Results
+    checkpoint: Checkpoint
+    record: Record | None = None  # None: nothing has to be recorded
+
+
+class Group(NamedTuple):
+    """Completed tasks whose commits become one chain, with one move of the branch."""
+
+    members: tuple[Member, ...]
+    onto: Oid | None
+
+    @property
+    def records(self) -> list[Record]:
+        return [member.record for member in self.members if member.record is not None]
 
 
 class Transactions:
@@ -117,7 +138,8 @@ class Transactions:
         if isolation != "none":
             changes = {**saved, **self._ignored(position), **changes}
         inputs = self.judge.inputs(position)
-        base = self.world.committer.head()
+        # In place it is not looked at; asking would wait for the commit that is under way.
+        base = self.head if isolation == "none" else self.world.committer.head()
         stack = ExitStack()
         sandbox = stack.enter_context(
             self.world.workspaces.open(
@@ -232,6 +254,99 @@ class Transactions:
         now = self.judge.look(work.position, tree)
         old, new = dict(work.inputs.committed + work.inputs.ignored), dict(now.committed + now.ignored)
         return [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+
+    def is_plain(self, position: int, start: Start) -> bool:
+        """Whether the task, until it is recorded, needs nothing of HEAD or the index but its own paths.
+
+        Such a task may be opened while others are being recorded, and be recorded together with others.
+        """
+        task = self.judge.graph.tasks[position]
+        return (
+            task.rebuild
+            and task.writes == "declared"
+            and task.isolation == "none"
+            and not start.elsewhere
+            and not task.unresolved
+            and not any(target.endswith("/") for target in task.targets)
+            and not self.edits(position)
+        )
+
+    def complete(self, work: Work, results: Results) -> Member:
+        """What a plain task is recorded with; its key is of the inputs as they were just looked at."""
+        self.world.tree.refresh(work.task.targets)
+        after = Overlay(self.world.tree, {**dict.fromkeys(results.removed), **results.entries})
+        return Member(work, results, self._checkpoint(work, results, after))
+
+    def group(self, completed: Sequence[Member], *, subject: str) -> Group:
+        """The commits of plain tasks, each on top of the one before; nothing is visible yet."""
+        tree, committer = self.world.tree, self.world.committer
+        if not committer.attached():
+            raise BranchSwitched
+        laid: dict[RepoPath, Entry | None] = {}
+        contents: dict[RepoPath, bytes] = {}
+        members: list[Member] = []
+        for member in completed:
+            work, results, checkpoint, _ = member
+            task = work.task
+            self.keep_staged(results.entries, results.entries)
+            changes = changes_of(results, Overlay(tree, laid))
+            laid.update({**dict.fromkeys(results.removed), **results.entries})
+            after = Overlay(tree, laid, contents)
+            for path, data in (self.project.tick(task, after) if self.settings.tick else {}).items():
+                entry = after.entry(path) or Entry(PLAIN, "")
+                changes[path] = Entry(entry.mode, committer.store(data, like=entry.oid or None))
+                laid[path], contents[path] = changes[path], data
+            counting = work.verdict.checkpoint
+            record = None
+            if changes or counting is None or not _same(counting.checkpoint, checkpoint):
+                text = message(task, checkpoint, subject=subject, notes=work.notes)
+                record = Record(text, changes, in_place=False)
+            members.append(member._replace(record=record))
+        return Group(tuple(members), self.head)
+
+    def commit(self, group: Group) -> Sequence[Oid]:
+        """Makes a group visible and durable; may be called by another thread. Raises Moved."""
+        records = group.records
+        return self.world.committer.commit(records, onto=group.onto) if records else ()
+
+    def recorded(self, group: Group, commits: Sequence[Oid]) -> Sequence[Done]:
+        """What became of the members of a group that is visible now."""
+        history, tree = self.world.history, self.world.tree
+        changes = {path: entry for record in group.records for path, entry in record.changes.items()}
+        if commits:
+            self.head = commits[-1]
+            tree.moved(self.head, changes)
+        waiting = iter(commits)
+        made = [None if member.record is None else next(waiting) for member in group.members]
+        for (work, _, checkpoint, _), commit in zip(group.members, made, strict=True):
+            if commit is not None:
+                history.added(commit, [checkpoint], int(work.began + work.seconds))
+        return [self._done(member, commit) for member, commit in zip(group.members, made, strict=True)]
+
+    def _done(self, member: Member, commit: Oid | None) -> Done:
+        work, results, checkpoint, _ = member
+        work.sandbox.accept()
+        work.stack.close()
+        warnings = tuple(f"{work.task.name.id}: {path} was not made" for path in results.missing)
+        if commit is None:
+            return Done(None, None, (), warnings, replan=False)
+        concerning = self.world.history.concerning(checkpoint.name, checkpoint.definition)
+        recorded = next(found for found in concerning if found.commit == commit)
+        files = tuple(self._file_changes(results, work.before))
+        return Done(recorded, commit, files, warnings, replan=False)
+
+    def catch_up(self, works: Sequence[tuple[Work, Results]]) -> Sequence[Work]:
+        """Those whose reads or targets were changed by somebody who moved the branch meanwhile."""
+        head = self.world.committer.head()
+        if head == self.head:
+            return ()
+        if head is None or self.head is None:
+            return [work for work, _ in works]
+        late = [work for work, results in works if self._is_overtaken(work, results, head)]
+        if not late:
+            self.head = head
+            self.world.tree.refresh(None)
+        return late
 
     def record(self, work: Work, results: Results, *, subject: str, changed: Sequence[RepoPath] = ()) -> Done:
         """Commits edited inputs, results, tick and checkpoint in one ref update.
@@ -354,21 +469,18 @@ class Transactions:
 
     def _catch_up(self, work: Work, results: Results) -> None:
         """The branch moved meanwhile: fine unless it changed what this task read, or where it wrote."""
-        head = self.world.committer.head()
-        if head == self.head:
-            return
-        if head is None or self.head is None:
+        if self.catch_up([(work, results)]):
             raise Overtaken
+
+    def _is_overtaken(self, work: Work, results: Results, head: Oid) -> bool:
+        if self.head is None:
+            return True
         then, now = self.world.history.snapshot(self.head), self.world.history.snapshot(head)
         expected: dict[RepoPath, Entry | None] = {path: then.entry(path) for path, _ in work.inputs.committed}
         expected.update(work.saved)
         if work.sandbox.in_place:  # what it committed by itself is folded into its checkpoint
             expected.update({**results.entries, **dict.fromkeys(results.removed)})
-        for path, entry in expected.items():
-            if now.entry(path) not in (then.entry(path), entry):
-                raise Overtaken
-        self.head = head
-        self.world.tree.refresh(None)
+        return any(now.entry(path) not in (then.entry(path), entry) for path, entry in expected.items())
 
     def _merged(self, work: Work, results: Results, tip: Snapshot) -> Results:
         """The results on the tip as it is now; raises Overtaken where both changed the same lines."""
