@@ -562,8 +562,8 @@ class Builder:
             self._finished.put(_Committed(group, answer))
 
         self._committer = threading.Thread(target=body, name="committer", daemon=True)
-        self._waiting, self._committing = [], group
         self._committer.start()
+        self._waiting, self._committing = [], group
 
     def _committed(self, event: "_Committed") -> None:
         self._committing = None
