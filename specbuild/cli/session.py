@@ -15,7 +15,15 @@ import click
 from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.parts import Here, Selection, choose, print_json, short_ids, task_document
 from specbuild.engine.build import Builder, Request, Reviewer
-from specbuild.engine.events import Event, Planned, RunFinished, RunStarted, TaskFinished, Warned
+from specbuild.engine.events import (
+    Event,
+    Planned,
+    RunFinished,
+    RunStarted,
+    TaskFinished,
+    TaskOutput,
+    Warned,
+)
 from specbuild.engine.graph import Graph
 from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice, in_a_row
@@ -90,7 +98,7 @@ class Session:
         self.here = here
         self.options = options
         self.events: list[Event] = []
-        self._listeners: list[Callable[[Event], None]] = [self.events.append]
+        self._listeners: list[Callable[[Event], None]] = [self._keep]
         self._reporter: Screen = PlainReporter(sys.stderr)
         self.repository = here.repository
         self._plugins: Plugins | None = None
@@ -390,6 +398,10 @@ class Session:
         return lambda at, phase: gates.run("phase" if at == "phase" else "end", phase, filter_)
 
     # -- reporters --------------------------------------------------------------------------------
+
+    def _keep(self, event: Event) -> None:
+        if not isinstance(event, TaskOutput):  # the log has it; gigabytes may come
+            self.events.append(event)
 
     def _emit(self, event: Event) -> None:
         for listener in self._listeners:

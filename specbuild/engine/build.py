@@ -397,8 +397,8 @@ class Builder:
 
         def log(text: str) -> None:
             work.output.append(text[-20_000:])
-            if len(work.output) > 2_000:
-                del work.output[:1_000]
+            if len(work.output) > 200:  # a recipe may print without end
+                work.output[:] = ["".join(work.output)[-20_000:]]
             self._emit(TaskOutput(work.task.name, text))
 
         def body() -> None:

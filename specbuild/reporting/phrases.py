@@ -117,7 +117,9 @@ def reasons(why: Sequence[str], *, verbose: bool) -> Iterator[Line]:
 
 def output(text: str, *, verbose: bool) -> list[Line]:
     """The steps that a recipe tells of, lines that begin with `→ `; with `verbose` all that it prints."""
-    lines = []
+    lines: list[Line] = []
+    if not verbose and "→" not in text:
+        return lines  # gigabytes may come
     for raw in clean(text, lines=True).split("\n"):
         line = ellipsis(raw.replace("\t", "    ").rstrip(), LONGEST)
         if line.startswith("→ "):
