@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 def digest(*parts: str) -> str:
     """20 hex digits over parts in order; no two different sequences encode alike."""
-    encoded = "".join(f"{len(part)}:{part}" for part in parts)
+    encoded = "".join([f"{len(part)}:{part}" for part in parts])
     return hashlib.sha256(encoded.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 

@@ -12,6 +12,7 @@ NONBLANK: Final = re.compile(rb"[^\r\n]+")
 INDENT: Final = re.compile(r"[ \t]*")
 BULLET: Final = re.compile(r"([-*+]|\d{1,9}[.)])([ \t]+|$)")
 BOX: Final = re.compile(r"\[([^\[\]]{0,12})\](\\?\*)?")
+USUAL: Final = re.compile(r"- \[([ xX])\] ")
 FENCE: Final = re.compile(r"(`{3,}|~{3,})[ \t]*([^`]*)$")
 HEADING: Final = re.compile(r"(#{1,6})(?:[ \t]+|$)")
 UNDERLINE: Final = re.compile(r" {0,3}(={2,}|-{2,})[ \t]*$")
@@ -145,6 +146,10 @@ _ID_AHEAD: Final = re.compile(r"[ \t]+[*\[]*(?:T-?\d|TASK-?\d|\d+(?:\.\d+)+[ .:]
 def read_item(line: Line) -> bool:
     """Notes on `line` what it says as a list item; False if it is none."""
     text = line.text
+    if usual := USUAL.match(text):  # nearly every box; the rest of this function would find the same
+        line.kind, line.content = "box", 2
+        line.box = BoxPlace(line.start + 3, line.start + 4, usual[1] != " ", False, text[6:].strip())
+        return True
     lead = INDENT.match(text).end()  # type: ignore[union-attr]
     bullet = BULLET.match(text, lead)
     if bullet is None:

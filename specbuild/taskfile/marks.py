@@ -34,6 +34,8 @@ _DEPS: Final = re.compile(
     r"(?:deps?|depends(?: on)?|dependencies|needs|after|blocked by)\s*[:：]?\s*(.*)\Z", re.IGNORECASE
 )
 
+_USUAL: Final = re.compile(r"(T\d{1,18}) (\[P\] )?(?:\[(US\d{1,18})\] )?(?=[A-Za-z])")
+
 
 class Head:
     """Id, markers and description of a box or a heading."""
@@ -61,6 +63,12 @@ def story(text: str) -> str | None:
 def read_head(text: str, *, heading: bool = False) -> Head:
     """Takes id and markers off the front of a box's text; of a heading's, where only a task's id counts."""
     head = Head()
+    usual = None if heading else _USUAL.match(text)
+    if usual is not None:  # nearly every line: what the rest of this function would find, found at once
+        head.id, parallel, head.story = usual.groups()
+        head.parallel = parallel is not None
+        head.description = " ".join(text[usual.end() :].split())
+        return head
     place = _read_id(head, text, 0, heading=heading)
     while place < len(text) and text[place] in "[(*_~":
         found = _MARKER.match(text, place)

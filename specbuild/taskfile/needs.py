@@ -33,6 +33,8 @@ _NOTHING: Final = re.compile(
     r"[(\[]\s?(?:depends\son|dependencies|depends|deps|blocked\sby)\s?[:：]?\s?(?:none|nothing|n/?a|-|–|—)?\s?[)\]]",
     re.IGNORECASE,
 )
+_USUAL: Final = re.compile(r"\(depends on (T\d+(?:, ?T\d+){0,40})\)\Z")
+_USUAL_SPLIT: Final = re.compile(r", ?")
 _HINT: Final = re.compile(
     r"\b(?:which\s|that\s)?(?:depend|deps|dépend|abhängig|hängt|block|after|nach|después|depois|après)|依赖|依賴|依存|前置|의존",
     re.IGNORECASE,
@@ -140,6 +142,9 @@ def cut_clauses(description: str) -> Clauses:
         first = place if place >= 0 else first
     if first == len(folded):
         return Clauses(description, ())
+    # nearly always one clause at the end, of a form that needs none of the care below
+    if (usual := _USUAL.match(description, first - 1)) and first > 1 and folded.isascii():
+        return Clauses(description[: first - 1].strip().strip(" ,;"), tuple(_USUAL_SPLIT.split(usual[1])))
     ids: list[str] = []
     parts: list[str] = []  # of what is left, in order
     done = 0
@@ -225,7 +230,7 @@ def _same_form(first: str, last: str) -> str:
 
 def mentions(text: str, known: Known, *, own: str, line: int) -> Iterator[Need]:
     """Other ids of the file that a description names, except those that it says to come later."""
-    found = list(_MENTIONS.finditer(text))
+    found = list(_MENTIONS.finditer(text)) if "T" in text or "#" in text else []
     if not found:
         return
     against = [match.span() for match in _AGAINST.finditer(text)]

@@ -108,3 +108,32 @@ def test_long_lines_take_linear_time(unit: str) -> None:
 
     # quadratic time would be 64 times as long
     assert seconds(80_000) < 24 * seconds(10_000) + 0.1
+
+
+ids = st.integers(1, 99).map("T{:03}".format)
+sentences = st.lists(
+    st.sampled_from(
+        ["Create", "verify", "user", "model,", "and", "in", "src/a.py", "from", "per", "so", "Read"]
+    ),
+    min_size=1,
+    max_size=8,
+).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ids, st.booleans(), st.integers(0, 3), st.lists(ids, max_size=3), sentences)
+def test_the_usual_form_says_what_any_other_says(
+    id_: str, parallel: bool, story: int, others: list[str], sentence: str
+) -> None:
+    """The usual form is read by short cuts; doubled spaces and another bullet go the long way."""
+    marks = ["[P]"] * parallel + [f"[US{story}]"] * bool(story)
+    clause = [f"(depends on {', '.join(others)})"] * bool(others)
+    usual = f"- [x] {' '.join([id_, *marks, sentence, *clause])}"
+    [one] = parse(f"{usual}\n".encode(), "tasks.md").tasks
+    clause = [f"(Depends  on: {', '.join(others)})"] * bool(others)
+    other = f"*  [X]  {'  '.join([f'**{id_}**:', *marks, sentence, *clause])}"
+    [two] = parse(f"{other}\n".encode(), "tasks.md").tasks
+    assert one == two
+    [three] = parse(f"{usual} 中".encode(), "tasks.md").tasks  # the short cuts are for ASCII
+    if not others:
+        assert one.mentions == three.mentions
