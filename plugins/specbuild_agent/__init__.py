@@ -1,7 +1,10 @@
 """The executor `agent`: a coding agent's command line does the task."""
 
+import contextlib
+import fnmatch
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
 from specbuild import Failed, Job, Stopped, Succeeded, hookimpl
@@ -35,8 +38,34 @@ class Agent:
         spent = _Budget(chosen, job)
         if spent.over():
             return Failed(spent.words(), permanent=True)
-        with as_file(prompt) as path:
+        with as_file(prompt) as path, tidied(job.folder, chosen.preset.leaves):
             return _carry_out(job, call(chosen, job, prompt, path, left_usd=spent.left_usd()), spent)
+
+
+@contextlib.contextmanager
+def tidied(folder: str, patterns: Sequence[str]) -> Iterator[None]:
+    """Removes what an agent leaves of its own, such as histories; what was there before stays."""
+    before = set(_matching(folder, patterns))
+    try:
+        yield
+    finally:
+        for name in set(_matching(folder, patterns)) - before:
+            path = os.path.join(folder, name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+
+
+def _matching(folder: str, patterns: Sequence[str]) -> list[str]:
+    if not patterns:
+        return []
+    try:
+        names = os.listdir(folder)
+    except OSError:  # it removed the folder that it worked in
+        return []
+    return [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 class _OverBudget(Exception):  # noqa: N818  (leaves a call that would go on)

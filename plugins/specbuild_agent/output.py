@@ -12,6 +12,7 @@ _AIDER = re.compile(
     r"Tokens: ([\d.,]+[kM]?) sent(?:, [\d.,]+[kM]? cache \w+)*, ([\d.,]+[kM]?) received"
     r"(?:\. Cost: \$[\d.,]+ message, \$([\d.,]+) session)?"
 )
+_AIDER_ERROR = re.compile(r"litellm\.(?!RateLimit)\w*(?:Error|Exception)\b.*")  # it tries again after the one
 
 
 class Reading:
@@ -135,6 +136,9 @@ class Reading:
             self._total = {**(self._total or {}), **figures}
 
     def _aider(self, line: str) -> None:
+        failed = _AIDER_ERROR.match(line)
+        if failed is not None:
+            self.error = f"the agent reports: {_error_words(failed[0])}"
         match = _AIDER.search(line) if "Tokens:" in line else None
         if match is None:
             return

@@ -1,6 +1,7 @@
 """How coding agents are called without a person: commands, where the prompt goes, and their options."""
 
 import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,9 @@ class Unfit(ValueError):  # noqa: N818  (what an option is)
 class Preset:
     """A command as its documentation says to call it where nobody sits at a terminal.
 
-    Words in `command` may hold `{prompt}`, `{prompt_file}` and a task's placeholders; `{targets}` as a word
-    of its own becomes a word for each. `stdin`: the prompt comes in there; otherwise it is empty.
+    Words may hold `{prompt}`, `{prompt_file}` and a task's placeholders; `{targets}` as a word of its own
+    becomes a word for each, `{existing}` for each that is there. `stdin`: the prompt comes in there;
+    otherwise it is empty.
     """
 
     command: tuple[str, ...]
@@ -28,6 +30,7 @@ class Preset:
     model: tuple[str, ...] = ("--model", "{model}")
     budget: tuple[str, ...] = ()  # with {usd}: the agent's own limit
     tail: tuple[str, ...] = ()  # words that must come last
+    leaves: tuple[str, ...] = ()  # files of its own that it leaves in the top folder, as patterns
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -52,7 +55,8 @@ PRESETS: Mapping[str, Preset] = {
             *("--no-dirty-commits", "--no-gitignore", "--no-stream", "--no-pretty", "--analytics-disable"),
             *("--no-check-update", "--no-show-model-warnings", "--no-suggest-shell-commands"),
         ),
-        tail=("{targets}",),
+        tail=("{existing}",),  # it would make the others at once, empty, whatever comes of it
+        leaves=(".aider*",),
     ),
     "copilot": Preset(
         ("copilot", "-s", "--no-color", "--allow-all-tools", "--no-ask-user"), tail=("-p", "{prompt}")
@@ -175,6 +179,7 @@ def _values(job: Job, prompt: str, prompt_file: str) -> Mapping[str, str | Seque
         "title": task.title,
         "target": task.targets[0] if task.targets else "",
         "targets": task.targets,
+        "existing": [path for path in task.targets if os.path.exists(os.path.join(job.folder, path))],
         "inputs": task.inputs,
         "story": task.story or "",
         "phase": task.phase or "",

@@ -41,6 +41,7 @@ def render(job: Job, template: str | None) -> str:
     named = template or "the template of specbuild"
     environment = jinja2.Environment(  # noqa: S701  (the prompt is no HTML)
         undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
         loader=jinja2.FileSystemLoader(job.folder),

@@ -35,6 +35,7 @@ from specbuild.engine.verdict import Verdict
 from specbuild.errors import RepositoryError, UsageError
 
 TICK_SUBJECT = "specbuild: tick completed tasks"
+GITLINK = 0o160000
 SAVED_SUBJECT = "specbuild: save edited inputs"
 
 
@@ -617,12 +618,14 @@ class Transactions:
             old = before.get(path)
             if entry == old:
                 continue
-            lines = None if entry is None else self._lines(path)
+            lines = None if entry is None else self._lines(entry)
             yield FileChange(path, "deleted" if entry is None else "modified" if old else "created", lines)
 
-    def _lines(self, path: RepoPath) -> int | None:
-        data = self.world.tree.read(path)
-        if data is None or b"\0" in data[:8000]:
+    def _lines(self, entry: Entry) -> int | None:
+        if entry.mode == GITLINK:
+            return None
+        data = self.world.committer.read(entry.oid)
+        if b"\0" in data[:8000]:
             return None
         return data.count(b"\n") + (not data.endswith(b"\n") and data != b"")
 

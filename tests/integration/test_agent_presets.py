@@ -247,17 +247,19 @@ def test_presets_that_read_no_stdin_have_the_prompt_as_last_word(
     assert call["stdin"] == ""
 
 
-def test_aider_is_given_the_prompt_in_a_file_and_the_targets_as_words(bench: Bench) -> None:
+def test_aider_is_given_the_prompt_in_a_file_and_targets_that_are_there_as_words(bench: Bench) -> None:
     bench.install("aider")
+    bench.write("src/a b.py", "")
     bench.ran({"preset": "aider", "model": "openai/fake"})
     argv = bench.call()["argv"]
     assert argv[0] == "--message-file"
     assert bench.call()["file"].startswith("Task T012")
     assert {"--no-auto-commits", "--no-dirty-commits", "--yes-always"} < set(argv)
     assert argv[argv.index("--model") + 1] == "openai/fake"
-    assert argv[-2:] == ["src/user.py", "src/a b.py"]
+    assert argv[-1] == "src/a b.py"
+    assert "src/user.py" not in argv, "which aider would make empty before it asks its model"
     assert not os.path.exists(argv[1]), "the prompt's file is removed afterwards"
-    assert os.listdir(bench.folder) == []
+    assert os.listdir(bench.folder) == ["src"]
 
 
 def test_what_the_agent_says_and_does_is_shown_in_words(bench: Bench) -> None:
@@ -283,6 +285,7 @@ def test_what_the_agent_says_and_does_is_shown_in_words(bench: Bench) -> None:
         ("codex", lines({"type": "error", "message": "stream disconnected"}, {"type": "turn.failed", "error": {"message": "no credit"}}), 1, "no credit"),
         ("gemini", '{\n  "error": {\n    "type": "ApiError",\n    "message": "quota",\n    "code": 429\n  }\n}\n', 1, "quota"),
         ("opencode", lines({"type": "error", "error": {"name": "APIError", "data": {"message": "bad key"}}}), 0, "bad key"),
+        ("aider", "litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key\n", 0, "Incorrect API key"),
         ("copilot", "No authentication information found.\n", 1, "exit code 1"),
     ],
 )  # fmt: skip
@@ -292,6 +295,16 @@ def test_what_an_agent_says_against_itself_is_a_doubt_whatever_it_exits_with(
     bench.install(preset, output, code)
     result, _ = bench.ran({"preset": preset})
     assert doubt in result.doubt
+
+
+def test_what_aider_leaves_of_its_own_is_removed(bench: Bench) -> None:
+    bench.write(".aider.conf.yml", "mine: true\n")
+    (bench.bin / "aider").write_text(
+        "#!/bin/sh\nmkdir .aider.tags.cache.v4; echo x >.aider.tags.cache.v4/y; echo h >.aider.chat.history.md; echo 1 >a.txt\n"
+    )
+    (bench.bin / "aider").chmod(0o755)
+    bench.ran({"preset": "aider"})
+    assert sorted(os.listdir(bench.folder)) == [".aider.conf.yml", "a.txt"]
 
 
 def test_an_error_that_the_agent_overcame_is_no_doubt(bench: Bench) -> None:
