@@ -30,7 +30,7 @@ from specbuild.engine.start import Start, start_of
 from specbuild.engine.task import Entry, Oid, RepoPath, Task, TaskName
 from specbuild.engine.transaction import Done, Group, Member, Overtaken, Transactions, Work, World, reusable
 from specbuild.engine.verdict import Reason, Verdict
-from specbuild.errors import SpecbuildError
+from specbuild.errors import RepositoryError, SpecbuildError
 
 PATIENCE = 5
 """So many times a task begins again because the branch or its inputs moved under it."""
@@ -132,7 +132,7 @@ class Builder:
         self._purse = Purse(settings.budget_usd, settings.budget_tokens)
         self._changed_elsewhere = False  # a task changed more than its own targets
         self._plan_is_old = False
-        self._unreadable: SpecbuildError | None = None  # what the tasks are after such a change
+        self._ended_by: SpecbuildError | None = None  # why it cannot go on at all
         self._adopt_plan()
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -259,9 +259,21 @@ class Builder:
             if self._limit_reached():
                 self._stopping = True
                 return
+            if not self._world.committer.attached():
+                self._leave_off()
+                return
             with self._shelter():
                 self._plan.start(position)
                 self._begin(position)
+
+    def _leave_off(self) -> None:
+        """A person switched branches: what is in the working tree now is not what this run is about."""
+        self._stopping = True
+        self._ended_by = RepositoryError(
+            "HEAD no longer names the branch that this run began on, so no further task is started",
+            hint="switch back, and run specbuild again",
+        )
+        self._emit(Warned(str(self._ended_by)))
 
     def _workers(self) -> int:
         return self._settings.jobs if self._settings.overlap != "none" else 1
@@ -676,13 +688,13 @@ class Builder:
         try:
             self._adopt_plan()
         except SpecbuildError as error:
-            self._unreadable, self._stopping = error, True
+            self._ended_by, self._stopping = error, True
             self._emit(Warned(f"the plan cannot be made anew: {error}"))
-        return self._unreadable is None
+        return self._ended_by is None
 
     def _find_overtaken(self) -> None:
         """Completed tasks whose inputs a later one changed: listed, not run again in this run."""
-        if not self._changed_elsewhere or self._unreadable is not None:
+        if not self._changed_elsewhere or self._ended_by is not None:
             return
         graph = self._judge.graph
         done = {name for name, outcome in self._tally.outcomes.items() if outcome in {"completed", "reused"}}
@@ -854,7 +866,7 @@ class Builder:
             not self._plan.unsettled
             and not bad & set(self._tally.outcomes.values())
             and not self._gate_failed
-            and self._unreadable is None
+            and self._ended_by is None
         )
 
     def _interrupt(self) -> None:
@@ -884,8 +896,8 @@ class Builder:
         limited = self._settings.limit is not None and not failed and not self._gate_failed
         if interrupted:
             code = 130
-        elif self._unreadable is not None:
-            code = self._unreadable.exit_code
+        elif self._ended_by is not None:
+            code = self._ended_by.exit_code
         elif failed or blocked or self._gate_failed:
             code = 1
         else:

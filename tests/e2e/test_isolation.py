@@ -274,13 +274,15 @@ def test_an_input_that_a_person_changes_meanwhile_makes_the_attempt_be_repeated(
 
 
 def test_a_person_who_switches_branches_finds_the_result_on_the_first(agents: Callable[..., Agents]) -> None:
-    a = agents("T001 Write a.txt")
+    a = agents("T001 Write a.txt", "T002 Write b.txt")
     a.does(
-        T001="echo 1 >a.txt; cd $TOP; git switch -qc other; echo o >o.txt; git add o.txt; git commit -qm other"
+        T002="echo 2 >b.txt",
+        T001="echo 1 >a.txt; cd $TOP; git switch -qc other; echo o >o.txt; git add o.txt; git commit -qm other",
     )
-    a.shop.call("run")
+    done = a.run(code=4)
+    assert "no further task is started; switch back, and run specbuild again" in done.err
     assert a.shop.git("show", "main:a.txt") == "1"
-    assert a.shop.git("show", "main:tasks.md") == "- [x] T001 Write a.txt"
+    assert a.shop.git("show", "main:tasks.md") == "- [x] T001 Write a.txt\n- [ ] T002 Write b.txt"
     assert a.shop.git("log", "-1", "--format=%s", "other") == "other"
     assert a.shop.text("a.txt") is None
     assert a.shop.status() == ""
