@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, disarm, format_line
 from specbuild.engine.ports import Snapshot
+from specbuild.engine.recipe import fill
 from specbuild.engine.result import result_of
 from specbuild.engine.task import Entry, Oid, RepoPath, Task
 from specbuild.engine.values import values
@@ -40,10 +41,7 @@ def results_line(task: Task, results: Results, key: str) -> dict[RepoPath, str]:
 
 def message(task: Task, checkpoint: Checkpoint, *, subject: str, notes: Iterable[str] = ()) -> str:
     """A checkpoint's commit message; whatever the task's text holds, it forges no line."""
-    filled = subject
-    for name, value in values(task, ()).items():
-        if isinstance(value, str):
-            filled = filled.replace("{" + name + "}", value)
+    filled = fill(subject, values(task, ()), language="text")
     title = disarm(" ".join(_CONTROL.sub(" ", filled).split())) or task.name.id
     paragraphs = [title, *(disarm(note) for note in notes), format_line(checkpoint)]
     return "\n\n".join(paragraphs) + "\n"
