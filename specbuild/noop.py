@@ -189,6 +189,12 @@ def _tell(form: str, fields: dict[bytes, list[bytes]]) -> int:
 
         text = text.replace('"@NOW@"', repr(round(time.time(), 3)))
     stream = sys.stderr if form in {"run", "run-quiet"} else sys.stdout
-    stream.write(text)
-    stream.flush()
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError as error:  # a full disk; a reader who has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"specbuild: output: {error.strerror}; see to space, then run it again\n")
+        return 1 if isinstance(error, BrokenPipeError) else 4
     return 0

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from specbuild.errors import SpecbuildError
+from specbuild.errors import RepositoryError, SpecbuildError
 
 COMMANDS = {
     "run": "run",
@@ -85,10 +85,28 @@ def main(arguments: Sequence[str], *, given: bytes | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has seen enough; nothing more may be written at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()  # whoever read the output has seen enough
         return 1
+    except OSError as error:
+        return _fail_of_system(error)
     return result if isinstance(result, int) else 0
+
+
+def _write_no_more() -> None:
+    """What is still buffered would make the interpreter complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail_of_system(error: OSError) -> int:
+    """A full disk, a folder that may not be written to: told in a line."""
+    if error.filename is None:  # a stream, not a file
+        _write_no_more()
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "output"
+    return fail(
+        RepositoryError(
+            error.strerror or str(error), where=where, hint="see to space and permissions, then run it again"
+        )
+    )
 
 
 def fail(error: SpecbuildError) -> int:

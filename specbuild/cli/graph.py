@@ -17,7 +17,7 @@ from specbuild.engine.edges import Edge
 def command(**given: Any) -> int:
     """Which task waits for which."""
     here = Here(Selection(given["tasks"], given["everything"], given["filter_"]))
-    chosen = here.chosen() if given["filter_"] else here.reported_positions()
+    chosen = here.reported_positions() if given["filter_"] is None else here.chosen()
     form = "json" if given["as_json"] else given["form"]
     if form == "json":
         _json(here, chosen)

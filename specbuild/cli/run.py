@@ -8,13 +8,23 @@ from specbuild.cli.parts import Here, Selection, all_option, filter_option, task
 from specbuild.errors import UsageError
 
 
+class _Workers(click.IntRange):
+    """As many as are named; bare `--parallel` is given as the number 0, which nobody may write."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return 0 if value == 0 and isinstance(value, int) else super().convert(value, param, ctx)
+
+
 @click.command("run")
 @tasks_option
 @all_option
 @filter_option
 @click.option("--with-needs", is_flag=True, help="Also run unfinished tasks that the chosen ones need.")
 @click.option(
-    "--parallel", is_flag=False, flag_value=0, type=click.IntRange(0), default=None, metavar="[=N]",
+    "--parallel", is_flag=False, flag_value=0, type=_Workers(), default=None, metavar="[=N]",
     help="Overlap tasks marked [P], N at once.",
 )  # fmt: skip
 @click.option(

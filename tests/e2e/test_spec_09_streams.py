@@ -1,0 +1,72 @@
+"""SPEC section 9: what commands do where their output cannot be written."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from repositories import ROOT, Workshop, box, workshops
+
+Make = Callable[..., Workshop]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    with workshops(tmp_path) as made:
+        yield made
+
+
+def shell(work: Workshop, line: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "RAN": str(work.log), "PYTHONPATH": str(ROOT)}
+    command = line.replace("specbuild", f"{sys.executable} -m specbuild", 1)
+    return subprocess.run(
+        ["sh", "-c", command],
+        cwd=work.folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("line", ["specbuild run 2>&-", "specbuild run >&- 2>&- <&-", "specbuild status >&-"])
+def test_a_closed_stream_changes_no_exit_code(make: Make, line: str) -> None:
+    work = make(box("T001", "a.txt"))
+    for _ in range(2):  # the second time there is nothing to do
+        assert shell(work, line).returncode == 0
+    assert work.git("status", "--porcelain") == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
+@pytest.mark.parametrize("line", ["specbuild status >/dev/full", "specbuild check >/dev/full"])
+def test_a_full_disk_behind_the_output_is_told_in_a_line(make: Make, line: str) -> None:
+    work = make(box("T001", "a.txt"))
+    work.build()
+    done = shell(work, line)
+    assert done.returncode == 4
+    assert "specbuild: output: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_who_stops_early_causes_no_traceback(make: Make) -> None:
+    work = make(*(box(f"T{number:03}", f"{number}.txt", title="x" * 2000) for number in range(1, 99)))
+    assert "Traceback" not in shell(work, "specbuild status --json | head -c 10").stderr
+
+
+def test_workers_are_counted_from_one(make: Make) -> None:
+    work = make(box("T001", "a.txt"))
+    assert work.call("run", "--parallel=0").code == 2
+    assert work.call("run", "-j", "0").code == 2
+    assert work.call("run", "--parallel=2", "--dry-run").code == 0
+    assert work.call("run", "--parallel", "--dry-run").code == 0
+
+
+@pytest.mark.parametrize("command", ["run", "status", "next", "check", "graph"])
+def test_an_empty_filter_chooses_nothing_and_says_so(make: Make, command: str) -> None:
+    work = make(box("T001", "a.txt"))
+    done = work.call(command, "--filter", "")
+    assert done.code == 2
+    assert "the filter is empty" in done.err
