@@ -1,11 +1,11 @@
 """Ticks boxes of task files as completions need it, without parsing a file anew for each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from specbuild.engine.ports import Snapshot
-from specbuild.engine.task import Box, RepoPath, Task, TaskFile, TaskText
+from specbuild.engine.task import Box, RepoPath, Task, TaskFile, TaskName, TaskText
 from specbuild.taskfile import parse
 from specbuild.taskfile.ticks import boxes_of, emptied, set_boxes
 
@@ -20,6 +20,7 @@ class Sheets:
     ) -> None:
         self._parse = {path: dialects[name] for path, name in dialect_of.items() if name in dialects}
         self._sheets: dict[RepoPath, tuple[bytes, TaskFile]] = {}
+        self._named: dict[RepoPath, tuple[Sequence[TaskText], _Texts]] = {}
 
     def tick(self, task: Task, snapshot: Snapshot) -> Mapping[RepoPath, bytes]:
         """The task's file with its box ticked, and those of groups that this completes; {}: nothing to do."""
@@ -28,14 +29,15 @@ class Sheets:
         if data is None:
             return {}
         file = self._read(path, data)
-        text = _find(file, task.text)
+        texts = self._texts(path, file)
+        text = texts.find(task.text)
         if text is None:
             return {}
         wanted = [box for box in boxes_of(text) if not file.boxes[box].ticked]
         ticked = {*wanted}
-        for group in _groups_above(file, text):
+        for group in texts.groups_above(text):
             boxes = boxes_of(group)
-            below = [box for child in _children(file, group) for box in boxes_of(child)]
+            below = [box for child in texts.children(group) for box in boxes_of(child)]
             if all(file.boxes[box].ticked or box in ticked for box in below):
                 ticked.update(box for box in boxes if not file.boxes[box].ticked)
         if not ticked:
@@ -47,6 +49,12 @@ class Sheets:
                 boxes_[box] = Box(boxes_[box].start, boxes_[box].end, ticked=True)
             self._sheets[path] = (new, replace(file, boxes=tuple(boxes_)))
         return {path: new}
+
+    def _texts(self, path: RepoPath, file: TaskFile) -> "_Texts":
+        held = self._named.get(path)
+        if held is None or held[0] is not file.tasks:
+            held = self._named[path] = (file.tasks, _Texts(file.tasks))
+        return held[1]
 
     def restore(self, path: RepoPath, before: bytes, after: bytes) -> bytes:
         """`after` with the boxes that `before` has on the same lines; boxes on new lines are empty."""
@@ -82,22 +90,32 @@ def _boxed_lines(data: bytes, file: TaskFile, path: RepoPath) -> list[tuple[byte
     return found
 
 
-def _find(file: TaskFile, wanted: TaskText) -> TaskText | None:
-    same = [text for text in file.tasks if text.definition == wanted.definition]
-    if len(same) == 1:
-        return same[0]
-    return next((text for text in file.tasks if text.name == wanted.name), None)
+class _Texts:
+    """The tasks of a file by what is asked of them; ticks leave it as it is."""
 
+    def __init__(self, tasks: Sequence[TaskText]) -> None:
+        self._by_definition: dict[str, list[TaskText]] = defaultdict(list)
+        self._by_name: dict[TaskName, TaskText] = {}
+        self._groups: dict[str, TaskText] = {}
+        self._children: dict[str | None, list[TaskText]] = defaultdict(list)
+        for text in tasks:
+            self._by_definition[text.definition].append(text)
+            self._by_name.setdefault(text.name, text)
+            self._children[text.parent].append(text)
+            if text.group:
+                self._groups[text.name.id] = text
 
-def _groups_above(file: TaskFile, text: TaskText) -> list[TaskText]:
-    groups = {group.name.id: group for group in file.tasks if group.group}
-    found: list[TaskText] = []
-    parent = text.parent
-    while parent is not None and parent in groups:
-        found.append(groups[parent])
-        parent = groups[parent].parent
-    return found
+    def find(self, wanted: TaskText) -> TaskText | None:
+        same = self._by_definition.get(wanted.definition, ())
+        return same[0] if len(same) == 1 else self._by_name.get(wanted.name)
 
+    def groups_above(self, text: TaskText) -> list[TaskText]:
+        found: list[TaskText] = []
+        parent = text.parent
+        while parent is not None and parent in self._groups:
+            found.append(self._groups[parent])
+            parent = self._groups[parent].parent
+        return found
 
-def _children(file: TaskFile, group: TaskText) -> list[TaskText]:
-    return [text for text in file.tasks if text.parent == group.name.id]
+    def children(self, group: TaskText) -> Sequence[TaskText]:
+        return self._children.get(group.name.id, ())

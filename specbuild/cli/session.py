@@ -99,6 +99,7 @@ class Session:
         self.options = options
         self.events: list[Event] = []
         self._listeners: list[Callable[[Event], None]] = [self._keep]
+        self._builder: Builder | None = None
         self._reporter: Screen = PlainReporter(sys.stderr)
         self.repository = here.repository
         self._plugins: Plugins | None = None
@@ -215,6 +216,8 @@ class Session:
     def _load(self) -> tuple[Project, Judge]:
         """The project as it is now; called again when a task changed the plan itself."""
         here = self.here
+        if self._builder is None:  # nothing has run yet
+            return here.loaded.project, here.judge
         here.__dict__.pop("registry", None)  # specbuild.toml may name others now
         if _plugin_files(here.registry, here.tree) != self._plugin_files:
             raise StaleError("a task changed the plugins that this run uses", hint="run specbuild again")

@@ -215,7 +215,7 @@ class GitCommitter:
     def _publish(self, batch: _Batch, lock: IndexLock) -> None:
         """Files and new index first, so that after the ref has moved one rename is left to do."""
         index = self._repo.index_file()
-        standing = follow.look(self._files, batch.after, index)
+        standing = follow.look(self._results, batch.after, index)
         self._keep_staged(batch, index, standing)
         faults.point("commit.staged-kept")
         steps = follow.plan(

@@ -19,7 +19,7 @@ _OFFSET_DELTA = 6
 _DEPTH = 40
 """So many deltas in a row: a reader has to undo them all."""
 
-FEW = 24
+FEW = 8
 """So many objects are written one by one; more of them as a pack, which costs two syncs whatever is in it."""
 
 LARGE = 1 << 22

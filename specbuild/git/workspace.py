@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class GitWorkspaces:
         self._repo = repo
         self._head = head or (lambda: repo.head)
         self._share = tuple(share)
+        self._own = threading.local()  # libgit2's objects are for one thread
 
     @contextlib.contextmanager
     def open(
@@ -46,7 +48,7 @@ class GitWorkspaces:
         visible: Sequence[RepoPath] | None,
     ) -> Iterator[Sandbox]:
         if isolation == "none":
-            sandbox: InPlace | PooledSandbox = InPlace(self._repo, task, start, owned)
+            sandbox: InPlace | PooledSandbox = InPlace(self._files(), task, start, owned)
         else:
             sandbox = self._pooled(task, start, owned, visible if isolation == "strict" else None)
         try:
@@ -54,6 +56,14 @@ class GitWorkspaces:
             yield sandbox
         finally:
             sandbox.close()
+
+    def _files(self) -> Files:
+        """The working tree's files, for this thread."""
+        files: Files | None = getattr(self._own, "files", None)
+        if files is None:
+            own = another(self._repo, self._repo.top)
+            files = self._own.files = Files(own, aside_folder(own), waiting=True)
+        return files
 
     def _pooled(
         self, task: Task, start: Changes, owned: Sequence[RepoPath], visible: Sequence[RepoPath] | None
@@ -73,9 +83,9 @@ class InPlace:
 
     in_place = True
 
-    def __init__(self, repo: Repository, task: Task, start: Changes, owned: Sequence[RepoPath]) -> None:
-        self._repo = another(repo, repo.top)
-        self._files = Files(self._repo, aside_folder(self._repo), waiting=True)
+    def __init__(self, files: Files, task: Task, start: Changes, owned: Sequence[RepoPath]) -> None:
+        self._repo = files.repo
+        self._files = files
         self._state_dir = self._repo.state_dir
         self._task = task
         self._start = start

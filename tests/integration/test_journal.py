@@ -19,6 +19,7 @@ from specbuild.engine.task import TaskName
 from specbuild.errors import RepositoryError
 from specbuild.git import journal
 from specbuild.git.committer import GitCommitter
+from specbuild.git.files import Files, aside_folder
 from specbuild.git.lock import BuildLock
 from specbuild.git.recovery import Recovered, recover
 from specbuild.git.transaction import Intent, sound
@@ -35,7 +36,7 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 def abandoned(box: Box, name: str, *owned: str) -> InPlace:
     """A task in place whose process ends here, without a word."""
-    sandbox = InPlace(box.repo, task(name, *owned), {}, owned)
+    sandbox = InPlace(Files(box.repo, aside_folder(box.repo)), task(name, *owned), {}, owned)
     sandbox.reset()
     return sandbox
 
@@ -201,6 +202,7 @@ def test_somebody_elses_index_lock_is_left_alone(box: Box) -> None:
 
 HOLDER = """
 import sys, time
+from specbuild.git.files import Files, aside_folder
 from specbuild.git.lock import BuildLock
 with BuildLock(sys.argv[1]):
     print("held", flush=True)
