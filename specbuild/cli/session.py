@@ -211,8 +211,8 @@ class Session:
 
     def _recover(self) -> None:
         recovered = recover(self.repository)
-        if recovered is not None:
-            click.echo(f"specbuild: {recovered}", err=True)
+        for message in recovered.messages if recovered is not None else ():
+            click.echo(f"specbuild: {clean(message)}", err=True)
 
     def _load(self) -> tuple[Project, Judge]:
         """The project as it is now; called again when a task changed the plan itself."""
