@@ -102,7 +102,6 @@ class Session:
         self._builder: Builder | None = None
         self._reporter: Screen = PlainReporter(sys.stderr)
         self.repository = here.repository
-        self._builder: Builder | None = None
         self._plugins: Plugins | None = None
         self._plugin_files: Mapping[str, Entry | None] | None = None
         self._plugin_reporters: list[PluginReporter] = []

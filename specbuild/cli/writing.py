@@ -9,6 +9,7 @@ import click
 from specbuild.git.lock import BuildLock
 from specbuild.git.recovery import recover
 from specbuild.git.repository import Repository
+from specbuild.reporting.text import clean
 
 
 @contextmanager
@@ -25,6 +26,6 @@ def writing(repository: Repository) -> Iterator[None]:
     repository.identity()
     with BuildLock(repository.state_dir, wait=sys.stderr.isatty(), waiting=waiting):
         recovered = recover(repository)
-        if recovered is not None:
-            click.echo(f"specbuild: {recovered}", err=True)
+        for message in recovered.messages if recovered is not None else ():
+            click.echo(f"specbuild: {clean(message)}", err=True)
         yield
