@@ -54,13 +54,18 @@ def greet(address):
         sys.exit("smtp://%s:%d: %s" % (*address, error))
 
 
-try:
-    meet(plan.get("meet", ()))
-    time.sleep(plan["seconds"])
-    for path, text in plan.get("files", {}).items():
+def write(files):
+    for path, text in files.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a" if plan.get("append") else "w") as file:
             file.write(text)
+
+
+try:
+    write(plan.get("early", {}))
+    meet(plan.get("meet", ()))
+    time.sleep(plan["seconds"])
+    write(plan.get("files", {}))
     for step in plan.get("steps", ()):
         print(f"→ {step}", flush=True)
     if "connect" in plan:

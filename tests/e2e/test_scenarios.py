@@ -11,7 +11,10 @@ What the seed shows and we say otherwise, on purpose:
 - Next steps are commands of specbuild that can be pasted, not slash commands of an agent.
 """
 
+import json
 import re
+import shutil
+import signal
 import socket
 import socketserver
 import sys
@@ -21,7 +24,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from repositories import Workshop, workshops
+from repositories import Workshop, wait_for, workshops
 from sessions import ROUNDING, Sessions, Told, about, check_figures, check_parallel, seconds
 
 Make = Callable[..., Workshop]
@@ -794,3 +797,66 @@ def test_fail_fast_stops_a_parallel_run_and_keep_going_a_serial_one_does_not(mak
     fast = sessions.session("-j", "2", "--fail-fast", "--no-reuse", code=1)
     assert len(fast.spans) < 4
     assert int(fast.figure("Tasks not run")) >= 1
+
+
+@pytest.mark.parametrize(
+    "signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=["ctrl-c", "term", "kill-9"]
+)
+def test_a_run_that_was_cut_off_is_resumed_and_both_sessions_are_added_up(
+    make: Make, signal_: signal.Signals
+) -> None:
+    tasks = "".join(f"- [ ] T00{n} [US1] Part {n} in part{n}.txt\n" for n in range(1, 5))
+    plan: dict[str, dict[str, object]] = {
+        f"T00{n}": {"seconds": 0.1, "files": {f"part{n}.txt": f"{n}\n"}} for n in range(1, 5)
+    }
+    plan["T003"] |= {"early": {"part3.txt": "half\n"}, "meet": ["NOBODY"]}
+    config = CONFIG.replace('writes = "any"', 'writes = "declared"')
+    sessions = Sessions(make(), tasks, config, plan)
+    process = sessions.work.start("--json", NOTES=str(sessions.notes), NO_COLOR="1")
+    wait_for((sessions.notes / "T003.here").exists)
+    assert sessions.read("part3.txt") == "half\n"
+    process.send_signal(signal_)
+    out, err = process.communicate(timeout=60)
+    events = [json.loads(line) for line in out.splitlines()]
+    if signal_ != signal.SIGKILL:
+        assert process.returncode == 130
+        assert not (sessions.work.folder / "part3.txt").exists()
+        assert "Build partially complete (interrupted)" in err
+        assert "specbuild --continue" in err
+        assert events[-1]["event"] == "run-finished"
+        assert events[-1]["interrupted"]
+    assert sessions.commits() == ["T001", "T002"]
+    sessions.spans()
+
+    (sessions.notes / "NOBODY.here").touch()
+    second = sessions.session("--continue")
+    assert [span.id for span in second.spans] == ["T003", "T004"]
+    assert sessions.commits() == ["T001", "T002", "T003", "T004"]
+    assert second.figure("Previously completed") == "2 tasks, all intact"
+    assert second.figure("Resumed tasks") == "2 tasks"
+    total, _, across = second.figure("Total duration").rpartition(" (across ")
+    assert across == "2 sessions)"
+    first = events[-1]["time"] - events[0]["time"] if signal_ == signal.SIGKILL else events[-1]["seconds"]
+    assert total.startswith("at least ") == (signal_ == signal.SIGKILL)
+    whole = first + second.only("run-finished")["seconds"]
+    about(total.removeprefix("at least "), least=whole, most=whole)
+    if signal_ == signal.SIGKILL:  # what the dead run left half done was kept before it was put right
+        assert "#T003 was broken off: part3.txt is as before; what it left is kept as " in second.text
+        [kept] = re.findall(r"refs/specbuild/saved/[\w-]+", second.text)
+        assert sessions.work.git("show", f"{kept}:part3.txt") == "half"
+    assert sessions.read("part3.txt") == "3\n"
+    sessions.work.assert_tidy()
+
+
+def test_a_run_whose_log_was_deleted_says_what_it_does_not_know(make: Make) -> None:
+    tasks = "- [ ] T001 [US1] Part 1\n- [ ] T002 [US1] Part 2\n"
+    plan: dict[str, dict[str, object]] = {
+        "T001": {"seconds": 0.05},
+        "T002": {"seconds": 0.05, "connect": ["127.0.0.1", 1]},
+    }
+    sessions = Sessions(make(), tasks, CONFIG, plan)
+    sessions.session(code=1)
+    shutil.rmtree(sessions.work.folder / ".git/specbuild")
+    again = sessions.session("--continue", code=1)
+    assert again.figure("Tasks completed") == "1/2"
+    assert "Total duration: unknown, the logs of earlier sessions are gone" in again.summary
