@@ -19,6 +19,7 @@ from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warn
 from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError
 from specbuild.taskfile import parse as parse_tasks
 from specbuild.taskfile.foreseen import Foreseen
+from specbuild.taskfile.links import Leaves, Links
 from specbuild.taskfile.paths import SUBMODULE, normal, outside, parents, resolve
 from specbuild.taskfile.ticks import emptied
 from specbuild.ticking import Sheets
@@ -110,13 +111,14 @@ def load(
     warnings = [warning for file in parsed.values() for warning in file.warnings]
     needed: list[TaskText] = []
     foreseen = Foreseen(snapshot)
+    links = Links(snapshot.entry, snapshot.read)
     for source in sources:
         for text in parsed[source.file].tasks:
             if text.group:
                 needed.append(text)
                 continue
             decision = config.decide(text, known.defaults)
-            task, found = _task(text, decision, source, foreseen, recall.of(text))
+            task, found = _task(text, decision, source, foreseen, recall.of(text), links=links)
             task = replace(
                 task,
                 executor_blob=_executor_blob(decision, snapshot, known),
@@ -193,6 +195,8 @@ def _task(
     source: TaskSource,
     places: Foreseen,
     checkpoint: Checkpoint | None,
+    *,
+    links: Links,
 ) -> tuple[Task, Sequence[Warning_]]:
     root = source.root
     warnings: Sequence[Warning_] = ()
@@ -214,7 +218,7 @@ def _task(
         else:
             targets = written = decision.targets
             below = root if "targets" in text.keys else ""
-            targets = tuple(dict.fromkeys(normal(path, root=below) for path in targets))
+            targets = tuple(dict.fromkeys(_real(links, normal(path, root=below)) for path in targets))
             absent = absent & frozenset(targets)
             reads = tuple(path for path in reads if path not in targets)
     shared = len(decision.inputs) - len(decision.own_inputs)
@@ -223,6 +227,7 @@ def _task(
         *(normal(path) for path in decision.inputs[:shared]),
         *(normal(path, root=below) for path in decision.own_inputs),
     )
+    inputs = tuple(dict.fromkeys(each for path in inputs for each in _followed(links, _real(links, path))))
     if decision.needs and "needs" not in text.keys and "depends on" not in text.keys:
         text = replace(
             text, needs=(*text.needs, *(Need(need, explicit=True, line=text.line) for need in decision.needs))
@@ -253,6 +258,27 @@ def _task(
         reuse=decision.reuse,
     )
     return task, warnings
+
+
+def _real(links: Links, path: RepoPath) -> RepoPath:
+    """Where a path leads; one that leads out stays as it is, to be refused by that name."""
+    if path.startswith("@") or outside(path):
+        return path
+    try:
+        return links.real(path)
+    except Leaves:
+        return path
+
+
+def _followed(links: Links, path: RepoPath) -> tuple[RepoPath, ...]:
+    """An input, and what it leads to where it is a symlink: an earlier task may make that."""
+    if path.startswith("@") or is_glob(path):
+        return (path,)
+    try:
+        leads = links.end(path)
+    except Leaves:
+        return (path,)
+    return (path,) if leads == path else (path, leads)
 
 
 def _executor_blob(decision: Decision, snapshot: Snapshot, known: Known) -> str | None:
@@ -288,8 +314,9 @@ def _ownership_warnings(before: Sequence[Task], after: Sequence[Task]) -> list[W
 
 def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
     errors: list[SpecbuildError] = []
+    links = Links(snapshot.entry, snapshot.read)
     for task in loaded.project.graph.tasks:
-        errors += _path_errors(task, snapshot)
+        errors += _path_errors(task, loaded.project, snapshot, links)
         if task.rebuild:
             errors += _rebuild_errors(task, loaded.project, snapshot)
     errors += _twins(loaded.project.graph.tasks)
@@ -297,30 +324,28 @@ def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
         raise errors[0] if len(errors) == 1 else Problems(errors)
 
 
-def _path_errors(task: Task, snapshot: Snapshot) -> Iterable[SpecbuildError]:
+def _path_errors(task: Task, project: Project, snapshot: Snapshot, links: Links) -> Iterable[SpecbuildError]:
     declared = [("target", path) for path in task.targets if task.targets_declared]
     declared += [("input", path) for path in task.inputs if not path.startswith("@")]
     for role, path in declared:
         why = outside(path)
-        if why is None and not is_glob(path):
-            why = _elsewhere(path, snapshot, role)
+        try:
+            links.real(path)
+            if role == "input" and not is_glob(path) and not project.graph.writers.written(path):
+                links.end(path)
+        except Leaves as link:
+            why = why or f"the symlink {link} leads out of the repository"
+        if role == "target":
+            why = why or _in_submodule(path, snapshot)
         if why is not None:
             yield TaskFileError(f'{role} "{path}" of {task.name.id}: {why}', where=_where(task))
 
 
-def _elsewhere(path: RepoPath, snapshot: Snapshot, role: str) -> str | None:
-    for folder in parents(path):
+def _in_submodule(path: RepoPath, snapshot: Snapshot) -> str | None:
+    for folder in (*parents(path), path.rstrip("/")):
         entry = snapshot.entry(folder)
-        if entry is None:
-            continue
-        if entry.mode == 0o120000:
-            return f"leads through the symlink {folder}"
-        if entry.mode == SUBMODULE and role == "target":
-            return f"lies in the submodule {folder}, whose files another repository records"
-    whole = path.rstrip("/")
-    entry = snapshot.entry(whole) if role == "target" else None
-    if entry is not None and entry.mode == SUBMODULE:
-        return "it is a submodule, whose files another repository records"
+        if entry is not None and entry.mode == SUBMODULE:
+            return f"it lies in the submodule {folder}, whose files another repository records"
     return None
 
 

@@ -1,12 +1,12 @@
 """Which files a task's key looks at, and what stands there (SPEC section 5, "An input")."""
 
 import posixpath
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.graph import Graph, read_paths
-from specbuild.engine.key import digest, digest_bytes
+from specbuild.engine.key import digest_bytes
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.result import of_folder
 from specbuild.engine.task import Entry, RepoPath
@@ -14,6 +14,7 @@ from specbuild.engine.task import Entry, RepoPath
 MISSING = "missing"
 SYMLINK = 0o120000
 SUBMODULE = 0o160000
+_DEEPEST = 8  # symlinks in a row
 
 Emptied = Callable[[RepoPath, bytes], bytes]
 """Gives a task file's bytes with all boxes emptied: how a task file counts as an input."""
@@ -51,8 +52,9 @@ class Looker:
                 paths[path] = None
         for path in (*task.reads, *task.inputs):
             for found in self._expand(path):
-                if found not in self._never and not graph.writers.written(found):
-                    paths[found] = plain[found] = None
+                for each in (found, *self._behind(found)):
+                    if each not in self._never and not graph.writers.written(each):
+                        paths[each] = plain[each] = None
         committed: list[tuple[RepoPath, str]] = []
         ignored: list[tuple[RepoPath, str]] = []
         for path in sorted(plain):
@@ -88,13 +90,31 @@ class Looker:
         return value
 
     def _led_to(self, path: RepoPath, depth: int) -> str:
-        link = (self.snapshot.read(path) or b"").decode("utf-8", "surrogateescape")
-        leads = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
-        if link.startswith("/") or leads.startswith("..") or depth > 8:
+        leads = self._leads(path)
+        if leads is None or depth > _DEEPEST:
             return "outside"
         if self.snapshot.entry(leads) is None:
-            return digest("folder", of_folder(leads + "/", self.snapshot.below(leads + "/")))
+            return "folder" if self.snapshot.below(leads + "/") else MISSING
         return self._value(leads, depth=depth + 1)
+
+    def _leads(self, path: RepoPath) -> RepoPath | None:
+        """Where a symlink leads; None: out of the repository."""
+        link = (self.snapshot.read(path) or b"").decode("utf-8", "surrogateescape")
+        leads = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+        return None if link.startswith("/") or leads.startswith("..") else leads
+
+    def _behind(self, path: RepoPath) -> Iterator[RepoPath]:
+        """The files that a symlink leads to: what is read through it is an input as if it were named."""
+        for _ in range(_DEEPEST):
+            entry = None if path.endswith("/") else self.snapshot.entry(path)
+            leads = self._leads(path) if entry is not None and entry.mode == SYMLINK else None
+            if leads is None:
+                return
+            if self.snapshot.entry(leads) is None:
+                yield from self.snapshot.below(leads + "/")
+                return
+            yield leads
+            path = leads
 
     def _expand(self, pattern: str) -> list[RepoPath]:
         if pattern.startswith("@"):

@@ -61,3 +61,84 @@ def test_a_forged_checkpoint_line_makes_no_path_outside_a_target(make: Make) -> 
     assert "../precious" not in targets
     work.call("run", "--force", "T001")
     assert outside.read_text() == "mine"
+
+
+def linked(make: Make, targets: str, inputs: str = "", run: str | None = None) -> Workshop:
+    """`in` leads to src/, `out` and `abs` lead out of the repository."""
+    work = make(box("T001", targets, inputs, run=run))
+    elsewhere = work.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x").write_text("1")
+    work.type("src/i.txt", "1")
+    for name, leads in {
+        "in": "src",
+        "out": str(elsewhere),
+        "up": "../elsewhere",
+        "abs": "/etc/passwd",
+    }.items():
+        (work.folder / name).symlink_to(leads)
+    work.commit("links")
+    return work
+
+
+@pytest.mark.parametrize(
+    ("targets", "inputs", "link"),
+    [
+        ("out/a.txt", "", "out"),
+        ("up/a.txt", "", "up"),
+        ("a.txt", "out/x", "out"),
+        ("a.txt", "out/*", "out"),
+        ("a.txt", "up/", "up"),
+        ("a.txt", "abs", "abs"),
+    ],
+)
+def test_a_path_through_a_symlink_that_leaves_is_refused(
+    make: Make, targets: str, inputs: str, link: str
+) -> None:
+    work = linked(make, targets, inputs)
+    done = work.call("run")
+    assert done.code == 2
+    assert "tasks.md:1: " in done.err
+    assert f"of T001: the symlink {link} leads out of the repository" in done.err
+    assert work.ran() == []
+
+
+@pytest.mark.parametrize("written", ["in/i.txt", "in/", "in/*.txt", "in"])
+def test_an_input_through_a_symlink_counts_as_what_it_leads_to(make: Make, written: str) -> None:
+    work = linked(make, "a.txt", written, run="cat in/i.txt >a.txt")
+    work.build()
+    assert work.stale() == []
+    work.type("src/i.txt", "2")
+    assert work.reasons("T001") == ["input-changed"]
+    work.build()
+    assert (work.folder / "a.txt").read_text() == "2"
+    work.assert_tidy()
+
+
+def test_a_target_through_a_symlink_is_the_file_it_leads_to(make: Make) -> None:
+    work = linked(make, "in/a.txt", run="echo 1 >in/a.txt")
+    work.build()
+    assert work.document("status")["tasks"][0]["targets"] == ["src/a.txt"]
+    assert work.git("ls-files", "src") == "src/a.txt\nsrc/i.txt"
+    work.assert_tidy()
+
+
+def test_symlinks_in_a_circle_are_refused(make: Make) -> None:
+    work = make(box("T001", "a.txt", "one/x"))
+    (work.folder / "one").symlink_to("two")
+    (work.folder / "two").symlink_to("one")
+    done = work.call("run")
+    assert done.code == 2
+    assert "of T001: the symlink" in done.err
+
+
+def test_an_earlier_tasks_target_behind_a_symlink_carries_staleness(make: Make) -> None:
+    first = box("T001", "src/made.txt", "seed", run="mkdir -p src; cat seed >src/made.txt")
+    work = make(first, box("T002", "a.txt", "ln", run="cat ln >a.txt"), seed="1")
+    (work.folder / "ln").symlink_to("src/made.txt")
+    work.commit("link")
+    work.build()
+    work.type("seed", "2")
+    work.build()
+    assert (work.folder / "a.txt").read_text() == "2"
+    assert work.stale() == []

@@ -59,8 +59,19 @@ def test_a_generated_folder_with_a_submodule_in_it_is_refused(make: Make, tmp_pa
     work.commit("moved")
     done = work.call("run", "--force", "T001")
     assert done.code == 2
-    assert "the submodule gen is in it" in done.err or "it is a submodule" in done.err
+    assert 'target "gen/" of T001: it lies in the submodule gen' in done.err
     assert (work.folder / "gen/x").read_text() == "1"
+
+
+def test_a_generated_folder_around_a_submodule_is_refused(make: Make, tmp_path: Path) -> None:
+    work, _ = with_submodule(make, tmp_path, box("T001", "gen/", run="mkdir -p gen; echo 1 >gen/a.txt"))
+    (work.folder / "gen").mkdir()
+    work.git("mv", "lib", "gen/lib")
+    work.commit("moved")
+    done = work.call("run", "--force", "T001")
+    assert done.code == 2
+    assert "the submodule gen/lib is in it" in done.err
+    assert (work.folder / "gen/lib/x").read_text() == "1"
 
 
 def test_a_path_of_prose_in_a_submodule_is_text(make: Make, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from fakes import FakeTree, Repo, rule
 
 from specbuild.engine.graph import build
 from specbuild.engine.inputs import Emptied, Inputs, Looker
-from specbuild.engine.key import digest, digest_bytes
+from specbuild.engine.key import digest_bytes
 from specbuild.engine.result import of_folder
 from specbuild.engine.task import Entry, RepoPath
 
@@ -198,8 +198,15 @@ def test_a_link_to_a_link_is_followed_and_a_circle_ends() -> None:
 
 def test_a_link_to_a_folder_counts_with_what_is_below_it() -> None:
     found = tree_of({"d/1": "1", "d/2": "2", "dd": "3"}, {"l": "d", "none": "nowhere"})
-    assert led(found, "l") == digest("folder", of_folder("d/", found.below("d/")))
-    assert led(found, "none") == digest("folder", of_folder("nowhere/", {}))
+    assert led(found, "l") == "folder"
+    assert led(found, "none") == "missing"
+    assert [path for path, _ in look(found, "x: l").committed] == ["d/1", "d/2", "l"]
+
+
+def test_what_a_link_leads_to_is_an_input_by_its_own_name() -> None:
+    found = tree_of({"d/1": "1", "a": "1"}, {"l": "m", "m": "a"})
+    assert [path for path, _ in look(found, "x: l").committed] == ["a", "l", "m"]
+    assert [path for path, _ in look(found, "a: l").committed] == ["l", "m"]  # its own target is none
 
 
 def test_a_link_that_leaves_the_repository_is_not_followed() -> None:
@@ -211,7 +218,7 @@ def test_a_link_that_leaves_the_repository_is_not_followed() -> None:
 def test_a_link_whose_bytes_are_no_text_leads_nowhere() -> None:
     found = tree()
     found.repo.disk["l"] = Entry(LINK, found.repo.store(b"\xff"))
-    assert led(found, "l") == digest("folder", of_folder("x/", {}))
+    assert led(found, "l") == "missing"
 
 
 def test_each_path_is_looked_at_once_until_it_changes() -> None:
