@@ -68,6 +68,7 @@ def _unknown(
             hint=f"write one of {names}",
         )
     by_fold = {t.name.id.casefold(): t.name.id for t in texts}
-    near = get_close_matches(id_.casefold(), [*known], n=1, cutoff=0.0)
+    others = [other for other in known if other != text.name.id.casefold()]
+    near = get_close_matches(id_.casefold(), others, n=1, cutoff=0.0)
     hint = f"the nearest known one is {by_fold[near[0]]}" if near else "the file has no other task"
     return TaskFileError(f"{text.name.id} needs {id_!r}, which no task is called", where=where, hint=hint)

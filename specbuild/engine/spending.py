@@ -25,13 +25,13 @@ class Purse:
     usd: float | None = None
     tokens: int | None = None
     spent: dict[str, Any] = field(default_factory=dict)
-    _costly: set[str] = field(default_factory=set)  # executors that told of cost
+    _costly: set[str | None] = field(default_factory=set)  # executors that told of cost
 
     def pay(self, executor: str | None, usage: Mapping[str, Any]) -> None:
         figures = {name: usage[name] for name in ("cost_usd", "tokens") if _is_number(usage.get(name))}
         if figures:
             self.spent = added(self.spent, figures)
-            self._costly.add(executor or "")
+            self._costly.add(executor)
 
     def refusal(self, executor: str | None) -> str | None:
         """Why no further attempt by this executor may begin; None: it may."""

@@ -125,3 +125,17 @@ def test_a_long_way_round_is_found() -> None:
     error = refusal(*rules, "g: x [P] [needs T1]")
     assert error.what.startswith("a cycle: T1 needs T2 needs T3")
     assert error.what.endswith("needs T60 needs T1")
+
+
+def test_a_story_edge_against_a_need_gives_way_before_a_phase_edge_that_only_closes_a_longer_way() -> None:
+    found = graph("a: x [phase 1] [needs T2 T3]", "b: x [phase 1]", "c: x [phase 2]")
+    assert [warning.message for warning in found.warnings] == [
+        "T3 does not wait for T1 (phase): T1 needs it first",
+        "T2 does not wait for T1 (story): T1 needs it first",
+    ]
+    assert waits(found, 2) == ["T2 phase"]
+
+
+def test_needs_are_followed_before_an_edge_to_an_earlier_task() -> None:
+    error = refusal("a: x [P] [needs T2]", "b: x [P] [needs T3]", "c: a [P] [needs T2]")
+    assert error.what == "a cycle: T2 needs T3 needs T2"

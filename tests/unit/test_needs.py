@@ -114,12 +114,17 @@ def test_an_unknown_need_says_where_it_stands_and_names_the_nearest_id_as_it_is_
 
 def test_the_nearest_id_is_sought_whatever_the_case_and_however_far() -> None:
     assert refusal(text("TASK-1"), text("T2", "task-9")).hint == "the nearest known one is TASK-1"
-    assert refusal(text("T1", "zzz")).hint == "the nearest known one is T1"
+    assert refusal(text("T1"), text("T2", "zzz")).hint == "the nearest known one is T1"
+
+
+def test_the_task_itself_is_not_what_it_may_have_meant() -> None:
+    assert refusal(text("T2"), text("T13", "T12")).hint == "the nearest known one is T2"
+    assert refusal(text("T13", "T12")).hint == "the file has no other task"
 
 
 def test_the_nearest_id_is_one_of_the_same_file() -> None:
-    error = refusal(text("T001"), text("T002", "X1", file="b.md"))
-    assert error.hint == "the nearest known one is T002"
+    error = refusal(text("T001"), text("T002", "T001x", file="b.md"), text("T999", file="b.md"))
+    assert error.hint == "the nearest known one is T999"
 
 
 def test_a_need_that_several_files_answer_to_names_them() -> None:

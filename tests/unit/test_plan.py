@@ -1,12 +1,13 @@
 """What may run next, what a failed task holds back, and what a choice takes along."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from fakes import rule
 
 from specbuild.engine.graph import Graph, build
 from specbuild.engine.needs import resolve_needs
-from specbuild.engine.plan import Choice, Plan, choose, waits_for
+from specbuild.engine.plan import Choice, Plan, choose, in_a_row, waits_for
 
 
 def graph(*rules: str, optional: str = "") -> Graph:
@@ -304,3 +305,95 @@ def test_a_task_waits_for_all_before_its_barriers_and_for_its_own_edges() -> Non
     rules = graph("a: x [P] [phase 1]", "b: x [P] [phase 1]", "c: a [phase 2]", "d: x [phase 2]")
     assert list(waits_for(rules, 2)) == [(0, True), (0, True), (1, True)]
     assert list(waits_for(rules, 3)) == [(2, False), (0, True), (1, True)]
+
+
+def test_a_phase_that_became_edges_cannot_be_done_without_either() -> None:
+    rules = graph(
+        "a: x [P] [phase 1] [needs T2]", "b: x [P] [phase 1]", "c: x [P] [phase 2] [needs T4]", "d: x [P]"
+    )
+    assert rules.barriers == ()
+    assert list(waits_for(rules, 2)) == [(3, True), (0, True), (1, True)]
+
+
+def test_content_from_another_task_does_not_make_an_optional_one_needed() -> None:
+    rules = graph("a: x [P] [phase 1]", "b: x [P] [phase 1]", "c: b [P] [phase 2]", optional="T1")
+    assert choice(rules, 2, done=(1,)).outside == {}
+
+
+def test_any_task_may_be_postponed() -> None:
+    found = plan(graph(*FREE))
+    found.start(1)
+    found.postpone(1, 2)
+    assert list(found.candidates()) == [0, 2]
+    found.settle(2)
+    assert list(found.candidates()) == [0, 1]
+
+
+def test_a_task_that_runs_once_more_may_be_postponed_then() -> None:
+    found = plan(graph(*FREE))
+    found.settle(1)
+    found.again(1)
+    found.start(1)
+    found.postpone(1, 2)
+    assert list(found.candidates()) == [0, 2]
+    found.settle(2)
+    assert list(found.candidates()) == [0, 1]
+
+
+def test_a_failed_task_may_run_once_more() -> None:
+    found = plan(graph(*FREE))
+    found.start(0)
+    found.fail(0)
+    found.again(0)
+    assert found.ready() == 0
+    assert found.unsettled == 3
+
+
+def test_a_failure_passes_by_a_settled_task_and_holds_back_the_others() -> None:
+    found = plan(graph("a: x [P]", "b: a [P]", "c: a [P]"))
+    found.settle(2)
+    assert found.fail(0) == [1]
+
+
+def test_a_failure_releases_an_overwriter_and_holds_back_the_others() -> None:
+    found = plan(graph("a: x [P]", "b: a [P]", "c: b [P]", "a: y [P]"))
+    found.settle(0)
+    assert found.fail(1) == [2]
+    assert list(found.candidates()) == [3]
+
+
+def test_a_failure_holds_back_every_branch() -> None:
+    found = plan(graph("a: x [P]", "b: a [P]", "c: a [P]", "d: c [P]", "e: b [P]"))
+    assert found.fail(0) == [1, 2, 3, 4]
+
+
+def row(*rules: str, of: Iterable[int] | None = None) -> bool:
+    found = graph(*rules)
+    return in_a_row(found, [*(range(len(rules)) if of is None else of)])
+
+
+def test_tasks_that_wait_for_each_other_are_in_a_row() -> None:
+    assert row("a: x [P]", "b: a [P]", "c: b [P]")
+    assert not row("a: x [P]", "b: a [P]", "c: a [P]")
+    assert row("a: x [P]", "b: a [P]", "c: a [P]", of=[0, 2])
+    assert row("a: x [P]")
+    assert row()
+    assert row(*FREE, of=[])
+
+
+def test_tasks_between_those_asked_about_still_order_them() -> None:
+    assert row(*CHAIN, of=[0, 2])
+    assert not row(*FREE, of=[0, 2])
+
+
+def test_a_barrier_puts_phases_in_a_row() -> None:
+    assert row("a: x [P] [phase 1]", "b: x [P] [phase 2]", "c: x [P] [phase 3]")
+    assert row("a: x [P] [phase 1]", "b: x [P] [phase 1]", "c: x [P] [phase 2]", of=[1, 2])
+    assert not row("a: x [P] [phase 1]", "b: x [P] [phase 1]", "c: x [P] [phase 2]")
+    assert not row("a: x [P] [phase 1]", "b: x [P] [phase 2]", "c: x [P] [phase 2]")
+    assert not row("a: x [P] [phase 1]", "b: x [P] [phase 2]", "c: x [P] [phase 2]", of=[1, 2])
+    assert row("a: x [phase 1]", "b: x [phase 1]", "c: x [phase 2]", "d: x [phase 2]", "e: x [phase 3]")
+
+
+def test_forward_needs_count_in_their_order() -> None:
+    assert row("a: x [P] [needs T2]", "b: x [P] [needs T3]", "c: x [P]")

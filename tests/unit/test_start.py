@@ -139,3 +139,8 @@ def test_entries_are_a_file_or_what_is_below_a_folder() -> None:
     assert entries_at(tree, "d/") == {"d/1": disk["d/1"]}
     assert entries_at(tree, "d") == {}
     assert of_folder("d/", entries_at(tree, "d/")) != "-"
+
+
+def test_what_stands_already_keeps_nothing_else_from_being_laid_out() -> None:
+    project = built("a: x", "b: x [title one]", "c: a b", "b: [title two]", x="1")
+    assert texts(project, start(project, "T3")) == {"b": "one(x=1)", "c": None}

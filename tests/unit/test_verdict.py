@@ -187,3 +187,17 @@ def test_what_tells_of_no_cost_is_never_refused() -> None:
     assert purse.refusal("shell") is None
     purse.pay(None, {"tokens": 1})
     assert purse.spent == {"tokens": 1}
+
+
+def test_a_budget_of_one_kind_is_not_used_up_by_the_other() -> None:
+    in_money, in_tokens = Purse(usd=0.5), Purse(tokens=1)
+    in_money.pay("agent", {"tokens": 9})
+    in_tokens.pay("agent", {"cost_usd": 9.0})
+    assert in_money.refusal("agent") is in_tokens.refusal("agent") is None
+
+
+def test_an_executor_without_a_name_is_refused_as_any() -> None:
+    purse = Purse(tokens=1)
+    assert purse.refusal(None) is None
+    purse.pay(None, {"tokens": 1})
+    assert purse.refusal(None) is not None
