@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar, cast
 
-from specbuild.config.reading import ISOLATION, ON_EDIT, WRITES
+from specbuild.config.reading import ISOLATION, ON_EDIT, SETS, WRITES
 from specbuild.config.settings import Config, Rule
 from specbuild.config.table import nearest
 from specbuild.config.values import DURATION, braces, duration, items, plain
@@ -175,7 +175,7 @@ def _filled(patterns: Sequence[str] | None, text: TaskText) -> tuple[str, ...] |
         "priority": "" if text.priority is None else f"P{text.priority}",
         "file": text.name.file,
     }
-    return tuple(fill(pattern, values, language="text") for pattern in patterns)
+    return tuple(fill(each, values, language="text") for pattern in patterns for each in braces(pattern))
 
 
 def _unfit(executor: str, recipe: Recipe | None, body: "_Body") -> bool:
@@ -233,7 +233,12 @@ class _Body:
 
     @property
     def inputs(self) -> tuple[str, ...] | None:
-        return self._list("inputs")
+        found = self._list("inputs")
+        if found is None:
+            return None
+        if any(item.startswith("@") and item not in SETS for item in found):
+            raise self._wrong("inputs", f"paths, globs, {' and '.join(SETS)}")
+        return tuple(each for item in found for each in braces(item))
 
     @property
     def needs(self) -> tuple[str, ...] | None:

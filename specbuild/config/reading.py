@@ -26,6 +26,8 @@ from specbuild.errors import ConfigError, Problems, SpecbuildError, UsageError
 ON_EDIT: tuple[str, ...] = get_args(OnEdit)
 WRITES: tuple[str, ...] = get_args(Writes)
 ISOLATION: tuple[str, ...] = get_args(Isolation)
+SETS = ("@story", "@needs")
+"""Inputs that stand for what other tasks target."""
 SAVE_INPUTS = ("commit", "refuse")
 FORMATS = ("session", "changes", "progress", "junit", "json")
 RULE_WORDS = frozenset({"id", "range", "phase", "story", "priority", "title", "label", "req", "target"})
@@ -144,7 +146,7 @@ def _build(table: Table) -> Build:
         jobs=jobs,
         retries=default.retries if retries is None else retries,
         timeout=timeout,
-        inputs=inputs or (),
+        inputs=_inputs(table, inputs) or (),
         save_inputs=cast("Any", save_inputs or default.save_inputs),
         tick=default.tick if tick is None else tick,
         reuse_from=default.reuse_from if reuse_from is None else reuse_from,
@@ -166,7 +168,7 @@ def _rule(number: int, table: Table) -> Rule:
         match=_match(table),
         executor=table.string("executor"),
         run=table.string("run"),
-        inputs=table.strings("inputs"),
+        inputs=_inputs(table, table.strings("inputs")),
         targets=table.strings("targets"),
         verify=table.string("verify"),
         on_edit=cast("Any", table.choice("on_edit", ON_EDIT)),
@@ -189,6 +191,17 @@ def _rule(number: int, table: Table) -> Rule:
 def _review(table: Table) -> bool | None:
     """`review = "ask"`, or as a flag."""
     return True if table.raw("review") == "ask" else table.flag("review")
+
+
+def _inputs(table: Table, found: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    for each in found or ():
+        if each.startswith("@") and each not in SETS:
+            table.wrong(
+                "inputs",
+                f'inputs of {table.label} holds "{each}"',
+                f"it takes paths, globs, {' and '.join(SETS)}",
+            )
+    return found
 
 
 def _match(table: Table) -> Filter | None:

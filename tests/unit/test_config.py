@@ -450,3 +450,29 @@ def test_lines_are_found_through_strings_arrays_comments_and_quoted_keys() -> No
         ("t", 1, "u", "y"): 13,
         ("t", 1, "u", "z"): 15,
     }
+
+
+def test_brace_lists_of_inputs_and_of_rules_are_their_paths() -> None:
+    rule = '[[rule]]\ninputs = ["{a,b}.c"]\ntargets = ["{x,y}/{id}.o"]\n'
+    found = decide(rule, task())
+    assert (found.inputs, found.targets) == (("a.c", "b.c"), ("x/T001.o", "y/T001.o"))
+    assert decide("", task(keys={"inputs": "src/{a,b}.c"})).inputs == ("src/a.c", "src/b.c")
+
+
+def test_a_title_with_braces_is_no_brace_list() -> None:
+    found = decide('[[rule]]\ntargets = ["{title}.o"]\n', replace(task(), title="{a,b}"))
+    assert found.targets == ("{a,b}.o",)
+
+
+@pytest.mark.parametrize("table", ["[build]", "[[rule]]"])
+def test_an_unknown_set_of_inputs_is_an_error(table: str) -> None:
+    with pytest.raises(ConfigError, match='"@storys"; it takes paths, globs, @story and @needs') as error:
+        parse(f'{table}\ninputs = ["@storys"]\n')
+    assert error.value.where == "specbuild.toml:2"
+
+
+def test_an_unknown_set_of_inputs_in_a_body_is_an_error() -> None:
+    with pytest.raises(
+        ConfigError, match=r"tasks\.md:20: inputs of task T001 is .@all.; it takes paths, globs"
+    ):
+        decide("", task(keys={"inputs": "@all"}))
