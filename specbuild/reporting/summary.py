@@ -181,6 +181,7 @@ class Summary:
     sessions: Sessions | None
     warnings: tuple[Warned, ...]
     titles: Mapping[TaskName, str] = field(default_factory=dict)
+    foundation: int = 0  # of the chosen, those that were chosen only since others wait for them
     usage: Mapping[str, Any] = field(default_factory=dict)  # cost_usd, tokens… of all tasks that told of it
 
     @property
@@ -232,6 +233,7 @@ def summarise(
         filter=(end.filter if end else None) or (opening.filter if opening else None),
         files=opening.files if opening else (),
         chosen=chosen,
+        foundation=opening.foundation if opening else 0,
         up_to_date=up_to_date,
         completed=tuple(by_outcome.get("completed", ())),
         reused=tuple(by_outcome.get("reused", ())),

@@ -100,6 +100,8 @@ def _section(title: str, lines: Sequence[str], tone: Tone = "head") -> list[Line
 def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
     kind = f"{clean(summary.filter)} tasks" if summary.filter else "Tasks"
     lines = [f"{kind} completed: {summary.done}/{summary.chosen}"]
+    if summary.foundation:
+        lines.append(f"Of these, setup and foundations that others wait for: {summary.foundation}")
     if summary.up_to_date:
         lines.append(f"Up to date before: {summary.up_to_date}")
     if summary.reused:

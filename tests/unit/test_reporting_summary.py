@@ -235,6 +235,13 @@ def test_a_task_blocked_by_one_outside_the_filter_offers_with_needs() -> None:
     assert commands(summary) == ["specbuild --filter 'US1 and P1' --with-needs"]
 
 
+def test_tasks_that_a_filter_took_only_for_others_are_counted_apart() -> None:
+    events = small(task("T1"), task("T2"), task("T3"), filter="P1")
+    opening = replace(next(event for event in events if isinstance(event, RunStarted)), foundation=2)
+    told = text_of(summarise([opening if isinstance(event, RunStarted) else event for event in events]))
+    assert "- P1 tasks completed: 3/3\n- Of these, setup and foundations that others wait for: 2\n" in told
+
+
 def test_a_failed_gate_is_no_success() -> None:
     gate = GateFinished("tests", "Phase 1", False, False, 3.0, tests={"passed": 1, "failed": 2})
     summary = summarise([*small(task("T1"), headline="failed", exit_code=1), gate])
