@@ -81,6 +81,7 @@ class Session:
             tree.write(peer.folder, count)
 
     def rows(self, *, builds: int) -> Iterator[Row]:
+        yield self._own("plan, nothing built yet (--dry-run)", ("run", "--dry-run"))
         yield self._full_build(builds)
         yield self._alternating("nothing to do", self._nothing)
         yield self._alternating("one stale leaf", self._edit_leaf)
@@ -100,6 +101,16 @@ class Session:
                 samples[peer.name].append(measure(peer.build, peer.folder))
         self._compare_results()
         return Row("full build", self.count, samples)
+
+    def waiting(self, seconds: float) -> Row:
+        """Tasks that take their time, on trees of their own: what scheduling and commits add to it."""
+        samples: dict[str, list[Sample]] = {}
+        for peer in self.peers:
+            folder = f"{peer.folder}-waiting"
+            tree.write(folder, self.count, seconds)
+            samples[peer.name] = [measure(peer.build, folder)]
+            shutil.rmtree(folder)
+        return Row(f"full build, tasks of {seconds * 1000:g} ms", self.count, samples)
 
     def _compare_results(self) -> None:
         for number in range(self.count):
@@ -202,7 +213,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="specbuild-bench-", dir=options.work) as work:
             for size in (int(word) for word in options.sizes.split(",")):
                 session = Session(work, size, options.rounds, specbuild, ninja)
-                for row in session.rows(builds=3 if size <= 1000 else 1):
+                waiting = [session.waiting(0.02)] if size == 1000 else []
+                for row in (*waiting, *session.rows(builds=3 if size <= 1000 else 1)):
                     rows.append(row)
                     print(table([row]).splitlines()[-1], flush=True)
     except Failed as error:

@@ -16,7 +16,7 @@ executor = "shell"
 [[rule]]
 match = "target:out/**"
 executor = "shell"
-run = "cat {inputs} > {target}"
+run = "PAUSEcat {inputs} > {target}"
 """
 
 
@@ -39,18 +39,22 @@ def tasks_md(count: int) -> str:
     return "# Tasks\n\n" + "".join(lines)
 
 
-def build_ninja(count: int) -> str:
+def build_ninja(count: int, pause: str) -> str:
     edges = [f"build out/{number}.txt: cat {' '.join(inputs(number))}\n" for number in range(count)]
-    return "rule cat\n  command = cat $in > $out\n\n" + "".join(edges)
+    return f"rule cat\n  command = {pause}cat $in > $out\n\n" + "".join(edges)
 
 
-def write(folder: str, count: int) -> None:
-    """Lays out the tree in a new `folder`, with both build files, as a git repository with one commit."""
+def write(folder: str, count: int, seconds: float = 0.0) -> None:
+    """Lays out the tree in a new `folder`, with both build files, as a git repository with one commit.
+
+    `seconds`: what each task takes beside its work.
+    """
+    pause = f"sleep {seconds:g}; " if seconds else ""
     os.makedirs(f"{folder}/in")
     files = {
         "tasks.md": tasks_md(count),
-        "specbuild.toml": RULE,
-        "build.ninja": build_ninja(count),
+        "specbuild.toml": RULE.replace("PAUSE", pause),
+        "build.ninja": build_ninja(count, pause),
         ".gitignore": ".ninja_*\n",
     }
     files |= {f"in/{number}.txt": content(number) for number in range(count)}
