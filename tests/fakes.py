@@ -494,6 +494,8 @@ class Project:
         forced: Iterable[str] = (),
         only: Collection[str] | None = None,
         review: Reviewer | None = None,
+        first: Iterable[str] = (),
+        gates: Callable[[str, str | None], bool] | None = None,
     ) -> list[str]:
         """Runs; returns the ids of tasks whose recipes ran, in order."""
         before = len(self.executors.ran)
@@ -519,6 +521,8 @@ class Project:
                 forced=frozenset(TaskName("tasks.md", id_) for id_ in forced),
                 leave=lambda _names: leave,
                 review=review,
+                first=frozenset(TaskName("tasks.md", id_) for id_ in first),
+                gates=gates,
             ),
             settings=settings or Settings(),
             environment=self.environment,

@@ -42,10 +42,9 @@ def test_a_message_is_subject_notes_and_line_in_paragraphs() -> None:
     assert text == f"T1 Write it (US2)\n\none\n\ntwo\nlines\n\n{format_line(CHECKPOINT)}\n"
 
 
-def test_a_placeholder_may_come_twice_and_one_with_several_values_stays_text() -> None:
-    assert message(titled("x"), CHECKPOINT, subject="{id}{id} {targets} {nope}").startswith(
-        "T1T1 {targets} {nope}\n\n"
-    )
+def test_a_placeholder_may_come_twice_and_an_unknown_one_stays_text() -> None:
+    text = message(titled("{id}"), CHECKPOINT, subject="{id}{id} {targets} {nope} {title}")
+    assert text.startswith("T1T1 a {nope} {id}\n\n")
 
 
 def test_a_subject_is_one_line_without_control_characters() -> None:
