@@ -76,6 +76,8 @@ class Work:
     output: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # paragraphs of the commit message
     told: list[str] = field(default_factory=list)  # warnings for the person
+    ticked: dict[RepoPath, Entry | None] = field(default_factory=dict)
+    """Task files as an attempt in the working tree left them, boxes and all; the commit's take their place."""
     plain: bool = False  # see `Transactions.is_plain`
     seconds: float = 0.0
 
@@ -391,7 +393,8 @@ class Transactions:
             self._lay_out(instead, results)
             return Done(None, None, (), tuple(warnings), replan=False)
         text = message(task, checkpoint, subject=subject, notes=work.notes)
-        records.append(Record(text, changes, in_place=False, instead=instead))
+        own_boxes = {path: entry for path, entry in work.ticked.items() if path in changes}
+        records.append(Record(text, changes, in_place=False, instead={**instead, **own_boxes}))
         before = {**{p: e for p in results.extra if (e := tip.tracked(p)) is not None}, **work.before}
         commits = committer.commit(records, onto=self.head)
         work.sandbox.accept()
@@ -583,6 +586,7 @@ class Transactions:
         """Of all that a task changed, what its commit takes: not boxes, not others' generated files."""
         graph = self.judge.graph
         taken: dict[RepoPath, Entry | None] = {}
+        work.ticked = {}
         for path, entry in changed.items():
             owners = [t for _, positions in graph.writers.overlapping(path) for t in positions]
             foreign = [t for t in owners if t != work.position and graph.tasks[t].rebuild]
@@ -594,6 +598,8 @@ class Transactions:
         for path, entry in list(taken.items()):
             if path not in self.project.task_files:
                 continue
+            if work.sandbox.in_place:
+                work.ticked[path] = entry
             if entry is None:
                 del taken[path]
                 work.told.append(f"its deletion of {path} was dropped: that is a task file")
