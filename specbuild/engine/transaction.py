@@ -77,7 +77,7 @@ class Work:
     notes: list[str] = field(default_factory=list)  # paragraphs of the commit message
     told: list[str] = field(default_factory=list)  # warnings for the person
     ticked: dict[RepoPath, Entry | None] = field(default_factory=dict)
-    """Task files as an attempt in the working tree left them, boxes and all; the commit's take their place."""
+    """Task files as an attempt left them in the working tree; the commit's take their place."""
     plain: bool = False  # see `Transactions.is_plain`
     seconds: float = 0.0
 
