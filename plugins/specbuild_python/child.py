@@ -69,6 +69,9 @@ def call(recipe: str, job: TaskJob) -> int:
     if result is False:
         print(f"{recipe} returned False", file=sys.stderr)  # noqa: T201
         return 1
+    if type(result).__name__ == "Failed":  # what executors return; the interpreter may not have specbuild
+        print(f"{recipe} failed: {getattr(result, 'message', '')}", file=sys.stderr)  # noqa: T201
+        return 1
     if isinstance(result, str) and result:
         print(result)  # noqa: T201
     return 0

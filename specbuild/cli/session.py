@@ -29,7 +29,7 @@ from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice, in_a_row
 from specbuild.engine.plan import choose as complete_choice
 from specbuild.engine.project import Project, Settings
-from specbuild.engine.recipe import placeholders
+from specbuild.engine.recipe import needs_target
 from specbuild.engine.task import Entry, Task, TaskName
 from specbuild.engine.transaction import World
 from specbuild.errors import Problems, SpecbuildError, StaleError, TaskFileError, UsageError
@@ -267,7 +267,7 @@ class Session:
             task = here.tasks[position]
             if task.targets or task.recipe is None or not here.judge.verdict(position).stale:
                 continue
-            if placeholders(task.recipe.text, language=task.recipe.language) & {"target", "targets"}:
+            if needs_target(task.recipe.text, language=task.recipe.language):
                 errors.append(
                     TaskFileError(
                         f"{task.name.id} names no target, and its recipe ({task.recipe_where}) needs one",

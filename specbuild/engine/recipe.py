@@ -42,12 +42,21 @@ def placeholders(text: str, *, language: str = "sh") -> frozenset[str]:
 
     A `module:function` is given the whole job and may use all of it, and so may text that says `job`.
     """
-    names = set(_BRACED.findall(text))
-    if language == "python":
-        names |= set(_GLOBAL.findall(text))
-        if FUNCTION.match(text.strip()) or _JOB.search(text):
-            names |= _OF_A_JOB
+    names = _named(text, language)
+    if language == "python" and (FUNCTION.match(text.strip()) or _JOB.search(text)):
+        names |= _OF_A_JOB
     return frozenset(names)
+
+
+def needs_target(text: str, *, language: str = "sh") -> bool:
+    """Whether `text` says that it uses a target; what is given the whole job only may."""
+    function = language == "python" and FUNCTION.match(text.strip())
+    return not function and bool(_named(text, language) & {"target", "targets"})
+
+
+def _named(text: str, language: str) -> set[str]:
+    names = set(_BRACED.findall(text))
+    return names | set(_GLOBAL.findall(text)) if language == "python" else names
 
 
 def fill(text: str, values: Values, *, language: str) -> str:
