@@ -113,6 +113,7 @@ def _print(tasks: list[Task], warnings: list[Warning_], alone: int) -> None:
     ]
     for line in table(rows, header=("id", "line", "done", "marks", "targets", "reads", "needs", "title")):
         click.echo(line)
-    click.echo(f"{len(tasks)} tasks; {alone} have no input but their text")
+    told = "has no input but its text" if alone == 1 else "have no input but their text"
+    click.echo(f"{len(tasks)} {'task' if len(tasks) == 1 else 'tasks'}; {alone} {told}")
     for warning in warnings:
         click.echo(clean(f"{warning.file}:{warning.line}: {warning.code}: {warning.message}"), err=True)

@@ -53,8 +53,14 @@ class Here:
             raise RepositoryError(
                 "a bare repository has no working tree", hint="name a commit, e.g. specbuild check HEAD"
             )
-        self.commit: Oid | None = self.repository.head if at is None else self.repository.resolve(at)
+        self.commit: Oid | None = self.repository.head if at is None else self._commit_of(at)
         self.at = at
+
+    def _commit_of(self, revision: str) -> Oid:
+        try:
+            return self.repository.resolve(revision)
+        except RepositoryError as error:  # a slip of the pen, not a state of the repository
+            raise UsageError(error.what, hint=error.hint) from error
 
     @cached_property
     def snapshot(self) -> WorkingTree | CommitSnapshot:

@@ -34,7 +34,8 @@ class PluginExecutors:
         name = attempt.task.executor or ""
         offered = self._plugins.get(name)
         if offered is None:
-            return Failure(attempt.attempt, f'there is no executor "{name}"', "", permanent=True)
+            what = f'there is no executor "{name}"' if name else "it has no recipe and no executor"
+            return Failure(attempt.attempt, what, "", permanent=True)
         source = str(offered.source)
         try:
             with prompt_of(attempt) as prepared:
