@@ -18,6 +18,9 @@ COMMAND = ("git", "diff-files", "--name-only", "--no-renames", "--ignore-submodu
 """Names tracked files whose stat data differ from the index; the note holds what it said."""
 
 
+_IN_PROGRESS = ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD", "sequencer")
+
+
 def answer(arguments: list[str]) -> int | None:
     """The exit code, after printing what the full path would print; None: find out."""
     form = _form(arguments)
@@ -29,7 +32,9 @@ def answer(arguments: list[str]) -> int | None:
             return None
         top, git_dir, common = place
         fields = _read(os.path.join(git_dir, "specbuild", NAME))
-        if fields is None or not _stands(fields, top, git_dir, common):
+        if fields is None or (form.startswith("run") and _in_the_way(git_dir)):
+            return None
+        if not _stands(fields, top, git_dir, common):
             return None
     except (OSError, ValueError):
         return None
@@ -50,6 +55,16 @@ def _form(arguments: list[str]) -> str | None:
     if arguments == ["check", "--json"]:
         return "check-json"
     return None
+
+
+def _in_the_way(git_dir: str) -> bool:
+    """Whether a run would refuse, or has to see to what a dead one left."""
+    if any(os.path.exists(os.path.join(git_dir, name)) for name in _IN_PROGRESS):
+        return True
+    try:
+        return bool(os.listdir(os.path.join(git_dir, "specbuild", "journal")))
+    except FileNotFoundError:
+        return False
 
 
 def git_folders(start: str) -> tuple[str, str, str] | None:

@@ -85,7 +85,7 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
         if _touched_since(full, recent):
             return None
         lines.append(b"stat %s %s" % (name.hex().encode(), noop.stat_identity(full)))
-    names = sorted({name for task in here.tasks for name in task.env})
+    names = sorted({*_WHERE, *(name for task in here.tasks for name in task.env)})
     lines += [b"env %s %s" % (name.encode().hex().encode(), noop.environment_value(name)) for name in names]
     lines += [b"%s %s" % (form.encode(), text.encode().hex().encode()) for form, text in texts.items()]
     return lines
@@ -124,9 +124,31 @@ def _watched(here: Here) -> set[str] | None:
     git = here.repository
     for name in ("info/exclude", "info/attributes", "info/grafts", "shallow", "refs/replace", "config"):
         paths.add(os.path.join(git.common_dir, name))
-    excludes = git.config_get("core.excludesFile") or "~/.config/git/ignore"
-    paths.add(os.path.expanduser(excludes))
-    return paths
+    configured = _configuration(here)
+    return None if configured is None else paths | configured
+
+
+_WHERE = ("HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_COUNT", "PATH")
+"""Variables that decide what git's configuration is."""
+
+
+def _configuration(here: Here) -> set[str] | None:
+    """Files that decide how git sees files, and who commits; None: not all are known."""
+    git = here.repository
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    named = [
+        os.path.join(git.git_dir, "config.worktree"),
+        os.environ.get("GIT_CONFIG_SYSTEM", "/etc/gitconfig"),
+        os.environ.get("GIT_CONFIG_GLOBAL", "~/.gitconfig"),
+        f"{home}/git/config",
+        git.config_get("core.excludesfile") or f"{home}/git/ignore",
+        git.config_get("core.attributesfile") or f"{home}/git/attributes",
+    ]
+    for name, value in git.settings.items():
+        if name == "include.path" or (name.startswith("includeif.") and name.endswith(".path")):
+            named.append(value or "")
+    found = {os.path.expanduser(name) for name in named}
+    return found if all(map(os.path.isabs, found)) and "GIT_CONFIG_COUNT" not in os.environ else None
 
 
 def _looked_through(task: Task) -> Iterable[RepoPath]:
