@@ -107,12 +107,13 @@ class InPlace:
     # Before
 
     def reset(self) -> None:
+        first = self._journal is None
         if self._journal is None:
             self._record()
         else:
             self._undo().run(self._journal)
         self._lay_out()
-        if self._watches:
+        if self._watches and first:  # what an attempt that failed left elsewhere is the task's doing, too
             self._tree = tree_of(self._repo, self._repo.head)
             self._since = self._dirty()
 
