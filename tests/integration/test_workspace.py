@@ -206,6 +206,17 @@ def test_changes_are_told_apart_from_what_was_dirty_before(box: Box) -> None:
         sandbox.accept()
 
 
+def test_what_a_failed_attempt_left_is_a_change_of_the_next_one_too(box: Box) -> None:
+    box.commit(a="1")
+    box.type("mine", "1")
+    with opened(box, "a", writes="any") as sandbox:
+        write(sandbox, "b", "half")
+        sandbox.reset()
+        write(sandbox, "a", "2")
+        assert sandbox.changed() == {"a": box.blob("2"), "b": box.blob("half")}
+        sandbox.accept()
+
+
 def test_a_task_in_place_may_run_in_another_thread(box: Box) -> None:
     box.commit(a="1")
     found: list[Mapping[str, Entry]] = []
