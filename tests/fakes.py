@@ -186,8 +186,9 @@ class FakeHistory:
     def elsewhere(self, refs: Sequence[str], key: str | None = None) -> Sequence[Recorded]:
         return []
 
-    def anywhere(self, path: RepoPath, result: str) -> bool:
-        return any(r.checkpoint.targets.get(path) == result for r in self.checkpoints())
+    def anywhere(self, path: RepoPath, result: str | None) -> bool:
+        found = [r.checkpoint.targets[path] for r in self.checkpoints() if path in r.checkpoint.targets]
+        return bool(found) if result is None else result in found
 
 
 class FakeSandbox:

@@ -15,6 +15,7 @@ import click
 from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.parts import Here, Selection, choose, print_json, short_ids, task_document
 from specbuild.engine.build import Builder, Request, Reviewer
+from specbuild.engine.checkpoint import ABSENT
 from specbuild.engine.events import (
     Event,
     Planned,
@@ -30,7 +31,7 @@ from specbuild.engine.plan import Choice, in_a_row
 from specbuild.engine.plan import choose as complete_choice
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import needs_target
-from specbuild.engine.task import Entry, Task, TaskName
+from specbuild.engine.task import Entry, RepoPath, Task, TaskName
 from specbuild.engine.transaction import World
 from specbuild.errors import Problems, SpecbuildError, StaleError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
@@ -323,26 +324,35 @@ class Session:
 
     def _refuse_foreign_targets(self, loaded: Loaded) -> None:
         """A generated task without a record must not overwrite what a person wrote (SPEC section 4)."""
-        here, judge = self.here, self.here.judge
+        judge = self.here.judge
         errors: list[SpecbuildError] = []
         for position in sorted(self._choice(loaded.project, judge).chosen):
             task = loaded.project.graph.tasks[position]
             verdict = judge.verdict(position)
             if not task.rebuild or verdict.checkpoint is not None or task.name in self._forced:
                 continue
-            for path in task.targets:
-                result = judge.result_now(path)
-                if result != "-" and not here.history.anywhere(path, result):
-                    errors.append(
-                        UsageError(
-                            f"{path} is there, and no task made it: {task.name.id} would overwrite it",
-                            where=f"{task.name.file}:{task.text.line}",
-                            hint=f'set on_edit = "keep" for it, or specbuild adopt {task.name.id}, '
-                            f"or specbuild --force {task.name.id}",
-                        )
-                    )
+            errors += [
+                UsageError(
+                    f"{path} is there, and no task made it: {task.name.id} would overwrite it",
+                    where=f"{task.name.file}:{task.text.line}",
+                    hint=f'set on_edit = "keep" for it, or specbuild adopt {task.name.id}, '
+                    f"or specbuild --force {task.name.id}",
+                )
+                for path in task.targets
+                if self._is_foreign(path)
+            ]
         if errors:
             raise errors[0] if len(errors) == 1 else Problems(errors)
+
+    def _is_foreign(self, path: RepoPath) -> bool:
+        """Whether something stands at a target that no checkpoint anywhere says a task made."""
+        here, result = self.here, self.here.judge.result_now(path)
+        place = self.repository.absolute(path)
+        if result == ABSENT and not (path.endswith("/") and os.path.isdir(place) and os.listdir(place)):
+            return False
+        if here.tree.ignored(path):  # no checkpoint says with which bytes
+            return not here.history.anywhere(path, None)
+        return result != ABSENT and not here.history.anywhere(path, result)
 
     def _register_merge_driver(self, loaded: Loaded) -> None:
         if install_merge_driver(self.repository, loaded.project.files):

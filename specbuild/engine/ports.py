@@ -112,8 +112,11 @@ class History(Protocol):
         `key`: only those that have it.
         """
 
-    def anywhere(self, path: RepoPath, result: str) -> bool:
-        """Whether a checkpoint reachable from any ref or reflog records this result of this path."""
+    def anywhere(self, path: RepoPath, result: str | None) -> bool:
+        """Whether a checkpoint reachable from any ref or reflog records this result of this path.
+
+        `result` None: whatever it recorded, since of what git ignores no bytes are.
+        """
 
 
 class Sandbox(Protocol):

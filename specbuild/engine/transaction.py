@@ -217,7 +217,10 @@ class Transactions:
         missing = tuple(
             target
             for target in task.targets
-            if target not in task.absent and target not in ignored and not _there(target, entries)
+            if target not in task.absent
+            and target not in ignored
+            and not _there(target, entries)
+            and not (target.endswith("/") and work.sandbox.exists(target))  # empty: git has no such thing
         )
         lingering = tuple(target for target in task.absent if _there(target, entries))
         removed = tuple(path for path in work.before if path not in entries)

@@ -89,8 +89,8 @@ class GitHistory:
             if not record.undone and record.checkpoint.key not in undone_here
         ]
 
-    def anywhere(self, path: RepoPath, result: str) -> bool:
-        if any(record.checkpoint.targets.get(path) == result for record in self._records):
+    def anywhere(self, path: RepoPath, result: str | None) -> bool:
+        if result is not None and any(r.checkpoint.targets.get(path) == result for r in self._records):
             return True
         if self._everywhere is None:
             nodes = self._nodes_of(["--all", "--reflog"])
@@ -99,6 +99,8 @@ class GitHistory:
                 for record in Records(flatten("", nodes, cut=False))
                 for target in record.checkpoint.targets.items()
             }
+        if result is None:
+            return any(found == path for found, _ in self._everywhere)
         return (path, result) in self._everywhere
 
     # What the builder tells
