@@ -70,7 +70,7 @@ def _one(here: Here, reference: str, *, as_json: bool) -> int:
             {
                 "name": str(task.name),
                 "checkpoints": checkpoints,
-                "attempts": [each._asdict() for each in tried],
+                "attempts": [{**each._asdict(), "task": str(task.name)} for each in tried],
             }
         )
         return 0

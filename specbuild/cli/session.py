@@ -33,6 +33,7 @@ from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import needs_target
 from specbuild.engine.task import Entry, RepoPath, Task, TaskName
 from specbuild.engine.transaction import World
+from specbuild.engine.verdict import Reason
 from specbuild.errors import Problems, SpecbuildError, StaleError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
 from specbuild.git.files import another
@@ -515,24 +516,31 @@ class Session:
                 resumed=self.options.resume,
             )
         )
-        verdicts = [
-            (graph.tasks[position].name, judge.verdict(position)) for position in sorted(choice.chosen)
-        ]
-        self._emit(
-            Planned(
-                will_run=tuple(name for name, verdict in verdicts if verdict.stale),
-                may_run=tuple(name for name, verdict in verdicts if not verdict.stale and verdict.may_run),
-                up_to_date=tuple(
-                    name
-                    for name, verdict in verdicts
-                    if verdict.state == "up-to-date" and not verdict.may_run
-                ),
-                claimed=tuple(name for name, verdict in verdicts if verdict.state == "claimed"),
-                reasons={name: tuple(map(str, v.reasons)) for name, v in verdicts if v.stale},
-            )
-        )
+        self._emit(self._plan(graph, judge, choice))
         for warning in graph.warnings:
             self._emit(Warned(f"{warning.file}:{warning.line}: {warning.message}"))
+
+    def _plan(self, graph: Graph, judge: Judge, choice: Choice) -> Planned:
+        forced = self._forced
+        will: dict[TaskName, tuple[str, ...]] = {}
+        other: dict[str, list[TaskName]] = {"may-run": [], "up-to-date": [], "claimed": []}
+        for position in sorted(choice.chosen):
+            name, verdict = graph.tasks[position].name, judge.verdict(position)
+            if verdict.stale or name in forced:
+                reasons = (*verdict.reasons, *([Reason("forced")] if name in forced else []))
+                will[name] = tuple(map(str, reasons))
+                continue
+            if verdict.may_run:
+                other["may-run"].append(name)
+            if verdict.state == "claimed" or not verdict.may_run:
+                other[verdict.state].append(name)
+        return Planned(
+            will_run=tuple(will),
+            may_run=tuple(other["may-run"]),
+            up_to_date=tuple(other["up-to-date"]),
+            claimed=tuple(other["claimed"]),
+            reasons=will,
+        )
 
     # -- after the run ----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """SPEC section 9: commands and their exit codes, asked for what is not there."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,3 +53,19 @@ def test_a_task_that_appears_in_a_run_without_a_recipe_is_told(make: Make) -> No
 
 def test_lint_counts_one_task_as_one(make: Make) -> None:
     assert "1 task; 1 has no input but its text" in make(box("T001", "a.txt")).call("lint").out
+
+
+def test_a_forced_task_is_in_the_plan(make: Make) -> None:
+    work = make(box("T001", "a.txt"), box("T002", "b.txt"))
+    work.build()
+    lines = [json.loads(line) for line in work.call("run", "--force", "T002", "--json").out.splitlines()]
+    plan = next(line for line in lines if line["event"] == "plan")
+    assert (plan["will_run"], plan["up_to_date"]) == (["tasks.md#T002"], ["tasks.md#T001"])
+    assert plan["reasons"] == {"tasks.md#T002": ["forced: it was asked for by --force"]}
+
+
+def test_the_log_names_tasks_as_all_documents_do(make: Make) -> None:
+    work = make(box("T001", "a.txt"))
+    work.build()
+    told = work.document("log", "T001")
+    assert told["name"] == told["attempts"][0]["task"] == told["checkpoints"][0]["name"] == "tasks.md#T001"
