@@ -12,6 +12,7 @@ from specbuild.cli.parts import Here
 from specbuild.engine.events import Planned, RunFinished, RunStarted
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.task import RepoPath, Task
+from specbuild.errors import SpecbuildError
 from specbuild.git.repository import GitFailed
 from specbuild.git.statcache import write_aside
 
@@ -60,6 +61,8 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
         return None
     top, git_dir, common = place
     index = repository.index()
+    if not _is_chosen_again(here):
+        return None
     if index.assume_unchanged or index.skip_worktree:
         return None  # diff-files does not see edits of such files
     paths = _watched(here)
@@ -89,6 +92,21 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     lines += [b"env %s %s" % (name.encode().hex().encode(), noop.environment_value(name)) for name in names]
     lines += [b"%s %s" % (form.encode(), text.encode().hex().encode()) for form, text in texts.items()]
     return lines
+
+
+def _is_chosen_again(here: Here) -> bool:
+    """Whether the next command is about the same files: open boxes may have decided, and be ticked now."""
+    loaded = here.loaded
+    if loaded.config.tasks is not None or len(loaded.sources) < 2:
+        return True
+    from specbuild.project import reported_files
+
+    try:
+        branch = here.repository.branch
+        again = reported_files(here.load(here.tree), tasks=(), everything=False, branch=branch)
+    except SpecbuildError:
+        return False
+    return frozenset(again) == here.reported
 
 
 def _touched_since(path: bytes, moment: int) -> bool:
