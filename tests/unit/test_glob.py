@@ -41,6 +41,8 @@ def _forgetful() -> None:
         ("a[[]c", "a[c"),
         ("a[\\]c", "a\\c"),
         ("[ab][cd]e", "ade"),
+        ("a[Xb]c", "aXc"),
+        ("a[!b]c", "a!c"),
         ("a[b", "a[b"),
         ("a[]", "a[]"),
         ("[a]*b", "axxb"),
@@ -98,6 +100,8 @@ def test_a_pattern_matches(pattern: str, path: str) -> None:
         ("{a,{b,c}d}e", "ade"),
         ("a{b", "ab"),
         ("[ab]c", "ac.d"),
+        ("a[\\]c", "aXc"),
+        ("a[[]c", "aXc"),
     ],
 )
 def test_a_pattern_does_not_match(pattern: str, path: str) -> None:
