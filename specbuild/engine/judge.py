@@ -281,15 +281,21 @@ class Judge:
         now = self.parts(position)
         then = self.look(position, self.history.snapshot(base.commit)).committed
         yield from _input_changes(dict(then), dict(now.inputs))
-        carried: list[tuple[str, str]] = []
+        then_along: list[tuple[Edge, list[tuple[str, str]]]] = []
         for edge in self.graph.content(position):
             before = list(self._carried_then(edge, task, base))
-            carried += before
+            then_along.append((edge, before))
             if before != (after := list(self.carried(edge, task))):
                 yield _dependency_change(edge, before, after)
-        without_recipe = now._replace(definition=checkpoint.definition, inputs=then, carried=tuple(carried))
-        if checkpoint.definition == task.text.definition and without_recipe.key() != checkpoint.key:
-            yield Reason("executor-changed")
+        as_then = now._replace(definition=checkpoint.definition, inputs=then)
+        if checkpoint.definition == task.text.definition:
+            new = _new_edges(as_then, then_along, checkpoint.key)
+            if new is None:
+                yield Reason("executor-changed")
+            for edge in new or ():
+                before, after = dict(then_along)[edge], list(self.carried(edge, task))
+                if before == after:  # otherwise it is told already
+                    yield _dependency_change(edge, [], after)
         if self.snapshot.working and checkpoint.local != local:
             yield Reason("local-changed")
 
@@ -333,6 +339,18 @@ def _input_changes(then: Mapping[RepoPath, str], now: Mapping[RepoPath, str]) ->
         old, new = then.get(path, MISSING), now.get(path, MISSING)
         if old != new:
             yield Reason("input-changed", path, old=old, new=new)
+
+
+def _new_edges(
+    parts: KeyParts, along: Sequence[tuple[Edge, list[tuple[str, str]]]], key: str
+) -> Sequence[Edge] | None:
+    """The content edges without which the key is that of then; None: with or without, it is another."""
+    edges = [edge for edge, _ in along]
+    for left_out in ([], *([edge] for edge in edges), edges):
+        carried = tuple(each for edge, before in along if edge not in left_out for each in before)
+        if parts._replace(carried=carried).key() == key:
+            return left_out
+    return None
 
 
 def _dependency_change(
