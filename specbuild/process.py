@@ -427,8 +427,16 @@ class _Guardian:
         return [pid for pid in _children() if pid not in self._leaders and _bears(pid, lane)]
 
 
-@functools.cache
+_FIRST = threading.Lock()
+
+
 def _guardian() -> _Guardian:
+    with _FIRST:  # two recipes that begin a run at once must not each get their own
+        return _only_guardian()
+
+
+@functools.cache
+def _only_guardian() -> _Guardian:
     return _Guardian()
 
 

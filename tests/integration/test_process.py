@@ -184,6 +184,30 @@ def test_a_daemon_of_one_recipe_is_not_ended_by_another(tmp_path: Path) -> None:
     assert gone(pid)
 
 
+def test_recipes_that_begin_at_once_do_not_end_each_other(tmp_path: Path) -> None:
+    """Those first in a process: whoever finds the others' children takes them for what was left behind."""
+    program = f"""
+import threading
+from specbuild.process import run
+
+codes, gate = [], threading.Barrier(8)
+
+def begin(number):
+    gate.wait()
+    script = f"sleep 0.{{number}}"
+    codes.append(run(["sh", "-c", script], cwd={str(tmp_path)!r}, env={ENV!r}).exit_code)
+
+threads = [threading.Thread(target=begin, args=(number,)) for number in range(1, 9)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*codes)
+"""
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == ["0"] * 8
+
+
 def test_a_recipe_that_closes_its_output_is_waited_for(tmp_path: Path) -> None:
     done = sh("exec >&- 2>&-; sleep 0.5; : > late", tmp_path)
     assert done.ok
