@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import date
 
-from fakes import PLAIN, FakeHistory, FakeSandbox, FakeTree, Project, Repo
+from fakes import PLAIN, FakeHistory, FakeSandbox, FakeTree, Project, Repo, rule
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, parse_lines
-from specbuild.engine.judge import Judge
+from specbuild.engine.inputs import Inputs
+from specbuild.engine.judge import Judge, recipe_parts
 from specbuild.engine.merge import Sides, merged
 from specbuild.engine.record import Results
 from specbuild.engine.result import of_folder
-from specbuild.engine.task import Entry, RepoPath, Task, TaskName
+from specbuild.engine.task import Entry, Recipe, RepoPath, Task, TaskName
 from specbuild.engine.verdict import Reason, Verdict
 
 
@@ -82,8 +84,9 @@ def test_a_folder_is_compared_as_a_whole() -> None:
 
 def test_a_source_folder_that_is_gone_is_missing_until_that_is_committed() -> None:
     project = built("d/: a [keep]", bodies={"T1": {"d/1": "1"}}, a="1")
+    old = of_folder("d/", project.repo.disk)
     project.repo.type("d/1", None)
-    assert [(reason.code, reason.path) for reason in reasons(project, "T1")] == [("target-missing", "d/")]
+    assert reasons(project, "T1") == [Reason("target-missing", "d/", old, "-")]
     project.repo.commit(dict(project.repo.disk), "gone")
     assert reasons(project, "T1") == []
 
@@ -117,7 +120,8 @@ def test_a_changed_text_is_told_with_both_definitions() -> None:
 
 
 def test_a_file_that_is_gone_from_a_pattern_is_told() -> None:
-    project = built("b: s/*", **{"s/1": "1", "s/2": "2"})
+    project = Project("b: s/*", files={"s/1": "1", "s/2": "2"})
+    project.build()
     old = f"100644 {project.repo.disk['s/2'].oid}"
     project.repo.type("s/2", None)
     assert reasons(project, "T1") == [Reason("input-changed", "s/2", old, "missing")]
@@ -312,3 +316,112 @@ def test_what_was_laid_over_the_start_and_saved_before_the_commit_counts_as_each
     laid = sides(old, old, laid=new, saved=new)
     assert merged(Results(new), laid, lambda *_: None, own=True).entries == new
     assert (laid.start("t"), laid.theirs("t")) == (new["t"], new["t"])
+
+
+# -- what a key is made of: whatever changes here makes every task of every user stale
+
+
+def test_what_a_key_holds_of_a_recipe_is_fixed() -> None:
+    task = replace(
+        rule("T1 b: x", 0),
+        recipe=Recipe("sh", "make {id} {target} {inputs} {nothing} {prompt_file}", 3),
+        executor="agent",
+        executor_blob="e" * 40,
+        options={"z": 1, "a": ["x"]},
+        template_blob="f" * 40,
+    )
+    parts = recipe_parts(task, Inputs(("x", "y"), (), ()))
+    assert parts[:2] == ("sh", "make {id} {target} {inputs} {nothing} {prompt_file}")
+    assert [part for part in parts[2:] if part.startswith(("id=", "target=", "inputs=", "prompt_file="))] == [
+        'id="T1"',
+        'inputs=["x", "y"]',
+        f'prompt_file="{"f" * 40}"',
+        'target="b"',
+    ]
+    assert parts[-3:] == ("agent", '{"a": ["x"], "z": 1}', "e" * 40)
+
+
+def test_what_a_key_holds_where_there_is_nothing_to_hold() -> None:
+    task = replace(rule("T1 b: x", 0), recipe=None, executor=None, options={})
+    assert recipe_parts(task, Inputs((), (), ())) == ("", "", "", "{}", "")
+    with_template = replace(task, options={"template": "t"}, template_blob="f" * 40)
+    assert recipe_parts(with_template, Inputs((), (), ()))[-2:] == ("", "f" * 40)
+    without = replace(task, options={"template": "t"}, recipe=Recipe("sh", "{prompt_file}", 1))
+    assert recipe_parts(without, Inputs((), (), ()))[-1] == ""
+    assert 'prompt_file=""' in recipe_parts(without, Inputs((), (), ()))
+
+
+def test_options_that_are_no_json_are_told_as_text() -> None:
+    task = replace(rule("T1 b: x", 0), options={"since": date(2026, 1, 2)})
+    assert '{"since": "2026-01-02"}' in recipe_parts(task, Inputs((), (), ()))
+
+
+def carried(project: Project, id_: str) -> list[tuple[RepoPath, str]]:
+    """What the content edges into a task carry."""
+    loaded, judge = project.load()
+    position = loaded.graph.index[name(id_)]
+    task = loaded.graph.tasks[position]
+    return [pair for edge in loaded.graph.content(position) for pair in judge.carried(edge, task)]
+
+
+def test_a_task_that_never_ran_carries_that_it_did_not() -> None:
+    project = Project("a aa: x", "b: a", "c: y [needs T1]", files={"x": "1"})
+    assert carried(project, "T2") == [("a", "none")]
+    assert carried(project, "T3") == [("", "none")]
+
+
+def test_a_claimed_task_carries_a_constant_or_its_bytes() -> None:
+    files = {"x": "1", "a": "1", "aa": "2"}
+    claim = "a aa: x [keep] [ticked]"
+    project = Project(claim, "b: a [keep]", "c: y [keep] [needs T1]", "d: aa", "e: y [needs T1]", files=files)
+    both = [("a", at(project, "a")), ("aa", at(project, "aa"))]
+    assert carried(project, "T2") == [("a", "claimed")]
+    assert carried(project, "T3") == [("", "claimed")]
+    assert carried(project, "T4") == both[1:]
+    assert carried(project, "T5") == both
+
+
+def test_a_completed_task_carries_the_results_that_are_read_or_all_of_them() -> None:
+    project = built("aa a: x", "b: a", "c: y [needs T1]", x="1", y="1")
+    assert carried(project, "T2") == [("a", at(project, "a"))]
+    assert carried(project, "T3") == [("a", at(project, "a")), ("aa", at(project, "aa"))]
+
+
+def test_a_completed_task_without_targets_carries_its_key() -> None:
+    project = built("T1 : x", "b: y [needs T1]", x="1", y="1")
+    checkpoint = project.verdicts()["T1"].checkpoint
+    assert checkpoint is not None
+    assert carried(project, "T2") == [("", checkpoint.checkpoint.key)]
+
+
+def test_a_target_that_a_checkpoint_does_not_name_carries_what_stands_there() -> None:
+    project = built("a aa: x", "b: aa", x="1")
+    loaded, _ = project.load()
+    # The newest commit is T2's; T1's line is in the one before.
+    assert project.repo.tip is not None
+    parent = project.repo.commits[project.repo.tip].parent
+    assert parent is not None
+    [line] = parse_lines(project.repo.commits[parent].message.encode())
+    project.repo.commits[parent].message = format_line(replace(line, targets={"a": line.targets["a"]}))
+    assert loaded.graph.tasks[1].name == name("T2")
+    assert carried(project, "T2") == [("aa", at(project, "aa"))]
+
+
+def test_a_key_may_be_asked_of_another_tree() -> None:
+    project = built("a: x [keep]", "b: a y", x="1", y="1")
+    _, judge = project.load()
+    now = judge.parts(1)
+    other = dict(project.repo.disk)
+    other["y"] = other["a"] = Entry(PLAIN, "7" * 40)
+    then = judge.parts(1, FakeTree(project.repo, other))
+    assert then.inputs == (("y", f"100644 {'7' * 40}"),)
+    assert then.carried == (("a", "7" * 20),)
+    assert (then.definition, then.recipe, then.written) == (now.definition, now.recipe, now.written)
+    assert judge.parts(1) == now
+
+
+def test_a_tasks_checkpoints_are_looked_for_once() -> None:
+    project = built("b: a", a="1")
+    _, judge = project.load()
+    assert judge.checkpoints(0) is judge.checkpoints(0)
+    assert len(judge.checkpoints(0)) == 1
