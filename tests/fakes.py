@@ -82,6 +82,15 @@ class Repo:
             self.tip = self.commits[self.tip].parent
         self.disk = dict(self.commits[self.tip].files) if self.tip else {}
 
+    def squash(self, steps: int) -> None:
+        """`git reset --soft HEAD~steps`, and a commit with all the messages."""
+        messages = [self.commits[oid].message for oid in list(self.log())[:steps]]
+        files = dict(self.commits[self.tip].files) if self.tip else {}
+        for _ in messages:
+            assert self.tip is not None
+            self.tip = self.commits[self.tip].parent
+        self.commit(files, "\n".join(reversed(messages)))
+
     def revert(self) -> None:
         """`git revert HEAD`."""
         assert self.tip is not None

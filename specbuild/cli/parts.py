@@ -244,12 +244,13 @@ def choose(
 
 @contextmanager
 def saved_cache(here: Here) -> Iterator[None]:
-    """Keeps what was hashed for the next process; that a repository cannot be written to is no failure."""
+    """Keeps what was hashed and read for the next process; that nothing can be written is no failure."""
     try:
         yield
     finally:
         if isinstance(here.snapshot, WorkingTree):
             here.snapshot.save()
+            here.history.save()
 
 
 def short_ids(here: Here) -> Callable[[TaskName], str]:

@@ -129,6 +129,8 @@ class Builder:
         self._stopping = False
         self._may_repeat: bool | None = None
         self._gate_failed = False
+        self._made_again = False  # a task ran because its bytes were lost
+        self._reopened: set[TaskName] = set()  # settled before, and to be judged once more
         self._purse = Purse(settings.budget_usd, settings.budget_tokens)
         self._changed_elsewhere = False  # a task changed more than its own targets
         self._plan_is_old = False
@@ -214,7 +216,7 @@ class Builder:
         self._plan = Plan(graph, self._choice.chosen, lambda position: self._rank.get(position, position))
         self._phases = Counter(self._phase(position) for position in self._choice.chosen)
         for name in [*self._tally.outcomes, *self._tally.up_to_date, *self._tally.claimed, *self._tally.left]:
-            if name not in names:
+            if name not in names or name in self._reopened:
                 continue
             if self._tally.outcomes.get(name) == "failed":
                 self._hold_back(names[name])
@@ -334,10 +336,11 @@ class Builder:
     def _note(self, task: Task, verdict: Verdict) -> None:
         if verdict.state == "claimed":
             self._tally.claimed[task.name] = None
-        else:
+        elif task.name not in self._tally.outcomes:
             self._tally.up_to_date.add(task.name)
 
     def _pass(self, position: int) -> None:
+        self._reopened.discard(self._judge.graph.tasks[position].name)
         self._plan.settle(position)
         self._phases[self._phase(position)] -= 1
 
@@ -364,6 +367,9 @@ class Builder:
         """A task needs bytes of an earlier writer that are in no tree any more: that writer runs again."""
         graph = self._judge.graph
         task, writer = graph.tasks[position], graph.tasks[source]
+        if source in self._must_run and not self._plan.settled(source):
+            self._plan.postpone(position, until=source)
+            return
         if not writer.rebuild or source not in self._choice.chosen or source in self._must_run:
             error = (
                 f"it starts from what {writer.name.id} made, and no commit has those bytes any more; "
@@ -374,11 +380,40 @@ class Builder:
             return
         self._emit(Warned(f"{writer.name.id} runs again: no commit has its bytes any more", task.name))
         self._must_run[source] = Reason("target-missing", task=task.name)
+        self._made_again = True
         self._tally.outcomes.pop(writer.name, None)
         self._tally.up_to_date.discard(writer.name)
         self._phases[self._phase(source)] += 1
         self._plan.postpone(position, until=source)
         self._plan.again(source)
+
+    def _reconsider(self, position: int) -> None:
+        """A task was made again, whose followers were settled before: they are judged once more, in order.
+
+        Its commit has its own result at each target, so that of the last writer is to be restored.
+        """
+        graph, name = self._judge.graph, self._judge.graph.tasks[position].name
+        found = {
+            after
+            for target in graph.tasks[position].targets
+            for _, writers in graph.writers.overlapping(target)
+            for after in writers
+        }
+        for after, edges in enumerate(graph.edges):
+            if any(edge.content and edge.source == name for edge in edges):
+                found.add(after)
+        settled = self._tally.up_to_date | {
+            other for other, outcome in self._tally.outcomes.items() if outcome in {"completed", "reused"}
+        }
+        waits: tuple[int, ...] = ()
+        for after in sorted(found):
+            follower = graph.tasks[after].name
+            if after > position and follower in settled - self._reopened:
+                self._tally.up_to_date.discard(follower)
+                self._reopened.add(follower)
+                self._phases[self._phase(after)] += 1
+                self._plan.again(after, behind=waits)
+                waits = (after,)
 
     def _start(self, position: int, verdict: Verdict, start: Start) -> None:
         worker = min(set(range(1, self._workers() + 1)) - {w.worker for w in self._running.values()})
@@ -674,6 +709,8 @@ class Builder:
             saved_seconds=source.checkpoint.seconds if source else None,
         )
         self._pass(position)
+        if self._made_again:
+            self._reconsider(position)
         self._changed_elsewhere |= done.elsewhere
         if done.replan:
             self._replan()

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.edges import Edge
@@ -198,12 +198,13 @@ class Judge:
             if task.text.ticked and not task.rebuild:
                 return Verdict("claimed", key, local, may_run=may_run)
             return Verdict("stale", key, local, (Reason("never-run"),), may_run)
-        live = self._live(position)
-        fits = [r for r in live if r.checkpoint.key == key and self._local_fits(r, local)]
-        counting = self._best(fits) or self._best(live)
+        fit = self._best(
+            self._live(position, lambda r: r.checkpoint.key == key and self._local_fits(r, local))
+        )
+        counting = fit or self._best(self._live(position))
         reasons: list[Reason]
-        if fits and counting is not None:
-            reasons = list(self._target_reasons(task, position, counting))
+        if fit is not None:
+            reasons = list(self._target_reasons(task, position, fit))
         else:
             base = found[0]
             reasons = [Reason("rolled-back", commit=base.commit)] if base.undone else []
@@ -213,38 +214,47 @@ class Judge:
     def _local_fits(self, recorded: Recorded, local: str) -> bool:
         return not self.snapshot.working or recorded.checkpoint.local == local
 
-    def _best(self, candidates: Sequence[Recorded]) -> Recorded | None:
-        if len(candidates) > 1:
-            for recorded in candidates:
-                if self.has_results(recorded, self.snapshot):
-                    return recorded
-        return candidates[0] if candidates else None
+    def _best(self, candidates: Iterable[Recorded]) -> Recorded | None:
+        """One whose results the tree has, else the newest; looks no further than it must."""
+        newest: Recorded | None = None
+        for recorded in candidates:
+            if self.has_results(recorded, self.snapshot):
+                return recorded
+            newest = newest or recorded
+        return newest
 
-    def _live(self, position: int) -> list[Recorded]:
-        """Of a task's checkpoints, those that no newer one supersedes; several after a merge or a squash."""
-        live: list[Recorded] = []
+    def _live(self, position: int, wanted: Callable[[Recorded], bool] = lambda _: True) -> Iterator[Recorded]:
+        """Of a task's checkpoints, those that no newer one supersedes; several after a merge or a squash.
+
+        To ask for ancestry is what costs in a long history, so it is asked last.
+        """
+        rebuild = self.graph.tasks[position].rebuild
+        newer: list[Recorded] = []
         for recorded in self.checkpoints(position):
             if recorded.undone:
                 continue
-            if all(
-                recorded.commit == newer.commit or not self.history.supersedes(newer, recorded)
-                for newer in live
+            if (
+                wanted(recorded)
+                and not any(
+                    other.commit != recorded.commit and self.history.supersedes(other, recorded)
+                    for other in newer
+                )
+                and (rebuild or self._is_held(position, recorded))
             ):
-                live.append(recorded)
-        if len(live) > 1 and not self.graph.tasks[position].rebuild:
-            return self._held(live)
-        return live
+                yield recorded
+            newer.append(recorded)
 
-    def _held(self, live: list[Recorded]) -> list[Recorded]:
-        """Of several lines of one `keep` task in one commit those whose results its tree has, if any."""
-        by_commit: dict[str, list[Recorded]] = defaultdict(list)
-        for recorded in live:
-            by_commit[recorded.commit].append(recorded)
-        kept: list[Recorded] = []
-        for commit, lines in by_commit.items():
-            tree = self.history.snapshot(commit)
-            kept += (len(lines) > 1 and [line for line in lines if self.has_results(line, tree)]) or lines
-        return kept
+    def _is_held(self, position: int, recorded: Recorded) -> bool:
+        """Of several lines of a `keep` task in one commit those count whose results its tree has, if any."""
+        lines = [
+            other
+            for other in self.checkpoints(position)
+            if other.commit == recorded.commit and not other.undone
+        ]
+        if len(lines) < 2:
+            return True
+        tree = self.history.snapshot(recorded.commit)
+        return self.has_results(recorded, tree) or not any(self.has_results(line, tree) for line in lines)
 
     def _target_reasons(self, task: Task, position: int, counting: Recorded) -> Iterator[Reason]:
         checkpoint = counting.checkpoint

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from specbuild.engine.graph import Graph
 
@@ -141,14 +141,24 @@ class Plan:
         self._under_way.discard(position)
         self._missing[position] = self._missing.get(position, 0) + 1
         self._ready = [item for item in self._ready if item[1] != position]
+        heapify(self._ready)
         self._after[until].append((position, True))
 
-    def again(self, position: int) -> None:
-        """A settled task is to run once more."""
+    def again(self, position: int, behind: Collection[int] = ()) -> None:
+        """A settled task is to be judged once more, after others."""
         self._open += position in self._settled
         self._settled.discard(position)
-        self._missing[position] = 0
-        heappush(self._ready, (self._rank(position), position))
+        waits = [node for node in behind if node not in self._settled]
+        self._missing[position] = len(waits)
+        self._ready = [item for item in self._ready if item[1] != position]
+        heapify(self._ready)
+        for node in waits:
+            self._after[node].append((position, True))
+        if not waits:
+            heappush(self._ready, (self._rank(position), position))
+
+    def settled(self, position: int) -> bool:
+        return position in self._settled
 
     def settle(self, position: int) -> None:
         """Done: what waited only for this may start."""

@@ -39,6 +39,7 @@ steps = st.one_of(
     st.tuples(st.just("fail"), st.integers(1, 6), st.just("")),
     st.tuples(st.just("reset"), st.integers(1, 3), st.just("")),
     st.tuples(st.just("revert"), st.just(0), st.just("")),
+    st.tuples(st.just("squash"), st.integers(2, 8), st.just("")),
     st.tuples(st.just("reword"), st.integers(0, 5), st.sampled_from(["x", "y"])),
     st.tuples(st.just("limit"), st.integers(1, 3), st.just("")),
     st.tuples(st.just("build"), st.just(0), st.just("")),
@@ -56,6 +57,8 @@ def take(project: Project, step: tuple[str, object, object]) -> None:
     elif kind == "reset":
         steps_back = min(int(str(what)), len(list(project.repo.log())) - 1)
         project.repo.reset(steps_back)
+    elif kind == "squash":
+        project.repo.squash(min(int(str(what)), len(list(project.repo.log())) - 1))
     elif kind == "revert" and len(list(project.repo.log())) > 1:
         project.repo.revert()
     elif kind == "reword":

@@ -1,7 +1,9 @@
 """The build loop, without a disk: graphs in makefile words, asserting what ran and what is there."""
 
-from fakes import Project
+from fakes import FakeHistory, Project
 
+from specbuild.engine.checkpoint import Recorded
+from specbuild.engine.judge import Judge
 from specbuild.engine.project import Settings
 
 
@@ -47,9 +49,9 @@ def test_a_chain_on_one_file_gives_a_clean_builds_bytes_after_a_change_to_any_li
 
 def test_an_early_link_with_the_same_bytes_restores_the_later_ones_without_running_them() -> None:
     project = Project("p: a", "p: b", files={"a": "1", "b": "1"})
-    same = lambda sandbox, task, repo: sandbox.files.update(
+    same = lambda sandbox, task, repo: sandbox.files.update(  # noqa: E731
         p=type(repo.disk["a"])(0o100644, repo.store(b"P"))
-    )  # noqa: E731
+    )
     project.executors.bodies["T1"] = same
     project.build()
     made = project.repo.text("p")
@@ -215,3 +217,48 @@ def test_a_task_that_writes_its_own_input_fails_if_it_is_generated() -> None:
     assert project.build() == ["T1", "T1"]
     assert project.end is not None
     assert project.end.failed == 1
+
+
+def squashed(*rules: str, files: dict[str, str]) -> Project:
+    """Built, and all commits made one: what was overwritten stands in no tree any more."""
+    project = Project(*rules, files=files)
+    project.build()
+    project.repo.squash(len(list(project.repo.log())) - 1)
+    assert project.build() == []
+    return project
+
+
+def test_what_a_repeated_writer_overwrites_is_restored_though_its_last_writer_was_settled() -> None:
+    project = squashed("p x: a", "x: b", "q: p r", "p: b", files={"a": "1", "b": "1", "r": "1"})
+    project.repo.type("r", "2")
+    assert project.build() == ["T1", "T3"]
+    assert project.targets() == project.clean()
+    assert project.build() == []
+
+
+def test_several_tasks_that_wait_for_one_lost_writer_all_run() -> None:
+    files = {"a": "1", "b": "1", "r": "1", "s": "1"}
+    for settings in (Settings(), Settings(jobs=3, overlap="all")):
+        project = squashed("p: a [P] [worktree]", "q: p r [P]", "t: p r [P]", "p: b [P]", files=files)
+        project.repo.type("r", "2")
+        assert sorted(project.build(settings=settings)) == ["T1", "T2", "T3"]
+        assert project.targets() == project.clean()
+        assert project.build() == []
+
+
+def test_verdicts_ask_for_ancestry_only_where_the_newest_checkpoint_does_not_answer() -> None:
+    project = Project("b: a", "c: a [keep]", files={"a": "0"})
+    for number in range(20):
+        project.repo.type("a", str(number))
+        project.build()
+    asked: list[Recorded] = []
+
+    class Counting(FakeHistory):
+        def supersedes(self, newer: Recorded, older: Recorded) -> bool:
+            asked.append(older)
+            return super().supersedes(newer, older)
+
+    made, judge = project.load()
+    judge = Judge(made.graph, judge.snapshot, Counting(project.repo), task_files={}, environment={})
+    assert [verdict.state for verdict in judge.all()] == ["up-to-date", "up-to-date"]
+    assert asked == []
