@@ -175,7 +175,8 @@ def test_what_follows_a_persons_recorded_edit_is_laid_over_it(side: Side) -> Non
     side.type("a", "mine")
     edited, ticked = side.store("mine"), side.store("mine, ticked")
     side.committer.commit(
-        [Record("edits", {"a": edited}, edited=True), Record("task", {"a": ticked}, in_place=False)], onto=base
+        [Record("edits", {"a": edited}, edited=True), Record("task", {"a": ticked}, in_place=False)],
+        onto=base,
     )
     assert side.tree() == {"a": "mine, ticked"}
     assert side.text("a") == "mine, ticked"

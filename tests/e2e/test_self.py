@@ -10,7 +10,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def test_the_projects_own_tasks_have_inputs_recipes_and_no_warnings() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "specbuild", "lint", "tasks.md", "--json"], cwd=TOP, capture_output=True, check=True
+        [sys.executable, "-m", "specbuild", "lint", "tasks.md", "--json"],
+        cwd=TOP,
+        capture_output=True,
+        check=True,
     )
     found = json.loads(done.stdout)
     assert [task["id"] for task in found["tasks"]] == ["T001", "T002", "T003", "T004", "T005"]
