@@ -4,16 +4,18 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.parts import Here, Selection, choose, print_json, short_ids, task_document
+from specbuild.cli.stopwatch import Stopwatch, asked_for
 from specbuild.engine.build import Builder, Request, Reviewer
 from specbuild.engine.checkpoint import ABSENT
 from specbuild.engine.events import (
@@ -102,6 +104,7 @@ class Session:
         self.events: list[Event] = []
         self._listeners: list[Callable[[Event], None]] = [self._keep]
         self._builder: Builder | None = None
+        self._chosen: tuple[Judge, Choice] | None = None
         self._reporter: Screen = PlainReporter(sys.stderr)
         self.repository = here.repository
         self._plugins: Plugins | None = None
@@ -111,14 +114,18 @@ class Session:
 
     def run(self) -> int:
         """Builds; returns the exit code."""
-        here = self.here
+        here, watch, started = self.here, Stopwatch(), time.process_time()
         self.repository.guard_build()
         self.repository.identity()
         with ExitStack() as stack:
             stack.enter_context(_signals(self._interrupt))
             stack.enter_context(self._lock())
             self._recover()
+            watch.lap("lock and recovery")
             loaded = here.loaded
+            watch.lap("reading the tasks")
+            here.judge.all()
+            watch.lap("judging them")
             self._refuse_cut(loaded)
             loaded = self._settle_undecided(loaded)
             self._refuse_aimless(loaded)
@@ -130,7 +137,8 @@ class Session:
             committer = GitCommitter(own, self.repository.head_ref)
             stack.callback(committer.close)
             workspaces = GitWorkspaces(self.repository, head=committer.head, share=loaded.config.build.share)
-            world = World(here.tree, here.history, workspaces, committer)
+            watched = watch.timed(committer, commit="commits (own thread)") if asked_for() else committer
+            world = World(here.tree, here.history, workspaces, watched)
             self._refuse_foreign_targets(loaded)
             self._refuse_reports(loaded)
             self._register_merge_driver(loaded)
@@ -138,7 +146,7 @@ class Session:
             builder = Builder(
                 self._load,
                 world,
-                PluginExecutors(self._plugins),
+                _timed(PluginExecutors(self._plugins), watch),
                 SystemClock(),
                 request=Request(
                     choice=self._choice,
@@ -154,12 +162,18 @@ class Session:
             )
             self._open(loaded)
             self._builder = builder
+            watch.lap("preparing")
             end = self._end(builder.run(), before, world)
+            watch.lap("building")
             here.tree.save()
             here.history.save()
             summary, lines = self._finish()
+            watch.lap("caches and summary")
             if end.exit_code == 0 and self._is_whole:
                 self._remember(end)
+                watch.lap("the note for next time")
+        if asked_for():
+            sys.stderr.write("".join(f"{line}\n" for line in watch.report(started)))
         build = loaded.config.build
         if build.on_finish is not None:  # not under the lock: it may call specbuild
             from specbuild.cli.finishing import on_finish
@@ -290,6 +304,12 @@ class Session:
         return frozenset(name for name, outcome in self.here.outcomes.items() if outcome == "failed")
 
     def _choice(self, project: Project, judge: Judge) -> Choice:
+        """Before anything has run it is asked for often, and always the same."""
+        if self._chosen is None or self._builder is not None or self._chosen[0] is not judge:
+            self._chosen = judge, self._choose(project, judge)
+        return self._chosen[1]
+
+    def _choose(self, project: Project, judge: Judge) -> Choice:
         here = self.here
         wanted = set(choose(here.loaded, judge, here.reported, here.filter, here.outcomes))
         if self.options.only is not None:
@@ -638,6 +658,11 @@ class Session:
 def _plugin_files(registry: Registry, tree: WorkingTree) -> Mapping[str, Entry | None]:
     """The repository's files whose code runs, as they are now."""
     return {plugin.file: tree.entry(plugin.file) for plugin in registry.repository}
+
+
+def _timed(executors: PluginExecutors, watch: Stopwatch) -> PluginExecutors:
+    names = {"setup": "setting up (workers)", "run": "recipes (workers)", "verify": "verifying (workers)"}
+    return cast("PluginExecutors", watch.timed(executors, **names)) if asked_for() else executors
 
 
 def _decided(task: Task) -> bool:
