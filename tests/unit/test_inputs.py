@@ -241,3 +241,25 @@ def test_a_link_is_looked_at_anew_since_what_it_leads_to_may_change() -> None:
 def test_a_folders_value_is_its_result() -> None:
     found = tree_of({"d/1": "1", "e": "2"})
     assert Looker(found, {}).value("d/") == of_folder("d/", {"d/1": found.repo.disk["d/1"]})
+
+
+def test_what_lies_in_a_submodule_counts_as_its_recorded_commit() -> None:
+    found = tree_of({"a": "1"})
+    found.repo.disk["libs/x"] = Entry(0o160000, "5" * 40)
+    for written in ("libs/x", "libs/x/", "libs/x/src/y.c", "libs/x/*.c", "libs/x/src/**"):
+        assert look(found, f"t: {written}").committed == (("libs/x", f"160000 {'5' * 40}"),)
+    assert look(found, "t: libs/xy/z").paths == ("libs/xy/z",)
+    assert look(found, "t: a/b").committed == (("a/b", "missing"),)
+
+
+def test_a_submodule_in_a_deep_or_short_folder_is_found() -> None:
+    found = tree()
+    found.repo.disk["m"] = found.repo.disk["a/b/c/d"] = Entry(0o160000, "5" * 40)
+    assert look(found, "t: m/y a/b/c/d/y a/b/c/e").paths == ("a/b/c/d", "a/b/c/e", "m")
+
+
+def test_a_folder_of_ignored_files_is_ignored_file_by_file() -> None:
+    found = tree_of({"d/1": "1", "d/2": "2"}, hidden=("d/2",))
+    inputs = look(found, "t: d/")
+    assert inputs.committed == (plain(found, "d/1")[0], ("d/2", "missing"))
+    assert inputs.ignored == plain(found, "d/2")

@@ -4,12 +4,15 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date
 
+import pytest
 from fakes import PLAIN, FakeHistory, FakeSandbox, FakeTree, Project, Repo, rule
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, parse_lines
+from specbuild.engine.graph import build as build_graph
 from specbuild.engine.inputs import Inputs
 from specbuild.engine.judge import Judge, recipe_parts
-from specbuild.engine.merge import Sides, merged
+from specbuild.engine.key import digest
+from specbuild.engine.merge import Conflict, Sides, merged
 from specbuild.engine.record import Results
 from specbuild.engine.result import of_folder
 from specbuild.engine.task import Entry, Recipe, RepoPath, Task, TaskName
@@ -425,3 +428,112 @@ def test_a_tasks_checkpoints_are_looked_for_once() -> None:
     _, judge = project.load()
     assert judge.checkpoints(0) is judge.checkpoints(0)
     assert len(judge.checkpoints(0)) == 1
+
+
+# -- environment and ignored inputs; verdicts as wholes
+
+
+class Ignoring(FakeTree):
+    """A working tree in which git ignores `secret`."""
+
+    def tracked(self, path: RepoPath) -> Entry | None:
+        return None if path == "secret" else super().tracked(path)
+
+    def ignored(self, path: RepoPath) -> bool:
+        return path == "secret"
+
+
+def judged(project: Project, *, env: tuple[str, ...] = (), **environment: str) -> Judge:
+    loaded, _ = project.load()
+    tasks = [replace(task, env=env) for task in loaded.graph.tasks]
+    tree, history = Ignoring(project.repo), FakeHistory(project.repo)
+    return Judge(build_graph(tasks), tree, history, task_files={}, environment=environment)
+
+
+def test_the_local_digest_is_of_declared_values_by_name_and_of_ignored_inputs() -> None:
+    project = Project("b: a secret", files={"a": "1", "secret": "s"})
+    secret = f"100644 {project.repo.disk['secret'].oid}"
+    assert judged(Project("b: a", files={"a": "1"}), HOME="h").local(0) == "-"
+    assert judged(project).local(0) == digest("local 1", digest(), "secret", secret)
+    found = judged(project, env=("Z", "A", "NONE"), A="1", Z="2", OTHER="3").local(0)
+    assert found == digest("local 1", digest("A=1", "NONE=\0", "Z=2"), "secret", secret)
+
+
+def test_a_verdict_has_key_and_local_digest_whatever_it_says() -> None:
+    project = Project(
+        "b: a", "c: a [keep] [ticked]", "d: c [keep] [ticked]", files={"a": "1", "c": "1", "d": "1"}
+    )
+    judge = judged(project, env=("A",), A="1")
+    for position, state in enumerate(("stale", "claimed", "claimed")):
+        verdict = judge.verdict(position)
+        assert (verdict.state, verdict.checkpoint, verdict.may_run) == (state, None, False)
+        assert (verdict.key, verdict.local) == (judge.parts(position).key(), judge.local(position))
+
+
+def test_a_claimed_task_below_a_stale_one_may_run() -> None:
+    project = Project("b: a", "c: b [keep] [ticked]", files={"a": "1", "c": "1"})
+    assert project.verdicts()["T2"].may_run
+
+
+def test_what_was_rolled_back_names_the_commit_and_what_changed_since() -> None:
+    project = built("b: a", a="1")
+    undone = project.repo.tip
+    project.repo.revert()
+    assert reasons(project, "T1") == [Reason("rolled-back", commit=undone)]
+    old = project.repo.disk["a"].oid
+    project.repo.type("a", "2")
+    new = project.repo.disk["a"].oid
+    assert reasons(project, "T1") == [
+        Reason("rolled-back", commit=undone),
+        Reason("input-changed", "a", f"100644 {old}", f"100644 {new}"),
+    ]
+
+
+def test_changes_are_told_against_the_checkpoint_that_counts() -> None:
+    """After a roll-back of the newest the changes are since that one, though an older one still counts."""
+    project = built("b: a", a="1")
+    project.repo.type("a", "2")
+    project.build()
+    undone = project.repo.tip
+    project.repo.revert()
+    project.repo.type("a", "3")
+    found = reasons(project, "T1")
+    assert found[0] == Reason("rolled-back", commit=undone)
+    assert [reason.code for reason in found[1:]] == ["input-changed"]
+    two = f"100644 {project.repo.store(b'2')}"
+    assert found[1].old == two
+
+
+def test_documents_and_task_files_count_alike_in_another_tree() -> None:
+    project = Project("b: tasks.md report", files={"tasks.md": "- [x]", "report": "r"})
+    loaded, _ = project.load()
+    judge = Judge(
+        loaded.graph,
+        FakeTree(project.repo),
+        FakeHistory(project.repo),
+        task_files={"tasks.md": lambda _path, data: data.replace(b"x", b" ")},
+        environment={},
+        never=("report",),
+    )
+    other = {**project.repo.disk, "tasks.md": Entry(PLAIN, project.repo.store(b"- [ ]"))}
+    found = judge.look(0, FakeTree(project.repo, other)).committed
+    assert found == judge.inputs(0).committed
+    assert [path for path, _ in found] == ["tasks.md"]
+
+
+def test_a_conflict_names_its_path() -> None:
+    base, ours, theirs = (entries(["p"], digit) for digit in "012")
+    with pytest.raises(Conflict) as caught:
+        merged(Results(ours), sides(base, theirs), lambda *_: None, own=True)
+    assert (caught.value.path, str(caught.value)) == ("p", "p")
+    with pytest.raises(Conflict) as caught:
+        merged(Results(ours), sides({}, theirs), lambda *_: None, own=True)
+    assert caught.value.path == "p"
+
+
+def test_other_changes_of_a_generated_task_are_merged() -> None:
+    base, ours, theirs = (entries(["e"], digit) for digit in "012")
+    found = merged(Results({}, extra=dict(ours)), sides(base, theirs), lambda *_: "9" * 40, own=False)
+    assert found.extra == entries(["e"], "9")
+    same = merged(Results(entries(["new"], "1")), sides({}, {}), lambda *_: None, own=True)
+    assert (same.entries, same.removed) == (entries(["new"], "1"), ())
