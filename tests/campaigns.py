@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import randrange
 
 import pytest
@@ -33,3 +33,11 @@ def campaign(capfd: pytest.CaptureFixture[str], batch: Callable[[int, int], None
             break
     with capfd.disabled():
         sys.stdout.write(f"{name}: {done} examples without a violation\n")
+
+
+def in_part(values: Iterable[str]) -> list[object]:
+    """Parameters of a test: each third always, the others in campaigns, so that a usual run stays short."""
+    return [
+        value if place % 3 == 0 else pytest.param(value, marks=pytest.mark.campaign)
+        for place, value in enumerate(values)
+    ]

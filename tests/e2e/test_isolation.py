@@ -534,6 +534,7 @@ def test_an_agent_that_deletes_its_worktree_fails_and_the_next_task_has_a_whole_
     a.shop.fsck()
 
 
+@pytest.mark.campaign
 def test_ten_thousand_files_are_taken(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write gen/index.txt")
     a.does(T001="mkdir -p gen; cd gen; seq 10000 | xargs touch; echo 1 >index.txt")

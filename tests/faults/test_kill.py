@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from campaigns import in_part
 from gitbox import Box, environment
 
 from specbuild.git import faults
@@ -138,7 +139,7 @@ RECOVERING = [
 ONLY_IN_POOL = {"commit.follow-removed"}
 
 
-@pytest.mark.parametrize("point", [name for name in IN_PLACE if name not in ONLY_IN_POOL])
+@pytest.mark.parametrize("point", in_part(name for name in IN_PLACE if name not in ONLY_IN_POOL))
 def test_a_task_in_place_that_is_killed_is_undone_or_whole(scene: Scene, point: str) -> None:
     died = scene.run("none", point)
     assert died.returncode == -signal.SIGKILL, died.stderr
@@ -162,7 +163,7 @@ def test_a_task_in_place_that_is_killed_is_undone_or_whole(scene: Scene, point: 
     assert scene.look() == scene.others
 
 
-@pytest.mark.parametrize("point", POOLED)
+@pytest.mark.parametrize("point", in_part(POOLED))
 def test_a_task_in_a_private_worktree_that_is_killed_is_undone_or_whole(scene: Scene, point: str) -> None:
     died = scene.run("worktree", point)
     assert died.returncode == -signal.SIGKILL, died.stderr
@@ -180,7 +181,7 @@ def test_a_task_in_a_private_worktree_that_is_killed_is_undone_or_whole(scene: S
     scene.assert_nothing_of_a_persons_is_lost()
 
 
-@pytest.mark.parametrize("point", FAILING)
+@pytest.mark.parametrize("point", in_part(FAILING))
 def test_a_failed_task_that_is_killed_while_it_is_undone_is_undone(scene: Scene, point: str) -> None:
     assert scene.run("fail", point).returncode == -signal.SIGKILL
     assert scene.run("recover").returncode == 0
@@ -190,7 +191,7 @@ def test_a_failed_task_that_is_killed_while_it_is_undone_is_undone(scene: Scene,
     scene.assert_nothing_of_a_persons_is_lost()
 
 
-@pytest.mark.parametrize("point", RECOVERING)
+@pytest.mark.parametrize("point", in_part(RECOVERING))
 def test_a_recovery_may_be_killed_too(scene: Scene, point: str) -> None:
     assert scene.run("none", "commit.index-written").returncode == -signal.SIGKILL
     assert scene.run("recover", point).returncode == -signal.SIGKILL

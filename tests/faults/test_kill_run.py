@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from campaigns import campaign
+from campaigns import campaign, in_part
 from repositories import Ran, Workshop, box, workshops
 
 from specbuild.git import faults
@@ -131,7 +131,7 @@ def killed(scene: Scene, point: str, *, must: bool = True) -> bool:
     return died.code != 0
 
 
-@pytest.mark.parametrize("point", [point for point in POINTS if point not in UNREACHED])
+@pytest.mark.parametrize("point", in_part(point for point in POINTS if point not in UNREACHED))
 def test_a_run_that_is_killed_is_completed_by_the_next(scene: Scene, point: str) -> None:
     killed(scene, point)
     done = scene.run()

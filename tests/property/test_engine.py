@@ -91,7 +91,7 @@ def check(
         assert project.build() == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rules(), st.lists(steps, min_size=1, max_size=6))
 def test_incremental_equals_clean(lines: list[str], path: list[tuple[str, object, object]]) -> None:
     check(lines, path, parallel=False)
