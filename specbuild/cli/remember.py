@@ -61,7 +61,7 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
         return None
     top, git_dir, common = place
     index = repository.index()
-    if not _is_chosen_again(here):
+    if not _is_chosen_again(here) or repository.index_file().turned_back(time.time() - 2):
         return None
     if index.assume_unchanged or index.skip_worktree:
         return None  # diff-files does not see edits of such files

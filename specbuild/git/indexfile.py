@@ -133,6 +133,18 @@ class IndexFile:
             intent_to_add=bool(extended & _INTENT_TO_ADD),
         )
 
+    def turned_back(self, since: float) -> bool:
+        """Whether a file was changed after `since` that bears an older time of modification.
+
+        Git, which compares whole seconds, would not see that file change again in the same second.
+        """
+        data, start = self.data, int(since)
+        return any(
+            (changed := int.from_bytes(data[offset : offset + 4], "big")) >= start
+            and changed != int.from_bytes(data[offset + 8 : offset + 12], "big")
+            for offset in self.offsets[:-1]
+        )
+
     def displaced(self, changes: Mapping[bytes, object]) -> list[tuple[bytes, Held]]:
         """Merged entries that the changes replace, remove or push aside (a file where a folder is to be)."""
         found = [(self._name(position), self._held(position)) for position in sorted(self._removed(changes))]

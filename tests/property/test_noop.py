@@ -274,6 +274,17 @@ def test_what_matters_to_no_task_leaves_the_fast_answer_standing(name: str) -> N
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_file_that_changes_twice_in_a_second_under_one_time_is_seen() -> None:
+    """Git compares whole seconds: it cannot tell the second change from the first."""
+    with built() as box:
+        for _ in range(3):
+            settle()
+            same_size_same_time(box)
+            assert fast(["check"])[0] is None
+            assert full(["-q"])[0] == 0
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_linked_worktree_has_a_note_of_its_own() -> None:
     with built() as box:
         box.git("worktree", "add", "-q", "../second", "-b", "second")
