@@ -7,6 +7,13 @@ import sys
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
+    try:
+        return _run()
+    except KeyboardInterrupt:  # before a command could take it
+        return 130
+
+
+def _run() -> int:
     if os.name == "nt":
         sys.stderr.write("specbuild: native Windows is not supported; use WSL\n")
         return 4

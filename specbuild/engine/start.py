@@ -13,7 +13,7 @@ Entries = Mapping[RepoPath, Entry]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start tree, as differences from the tree that is there (None: absent)."""
+    """A start tree, as differences from the tree that is there, and from HEAD's (None: absent)."""
 
     changes: Mapping[RepoPath, Entry | None] = field(default_factory=dict)
     elsewhere: bool = False  # it must see other bytes than the tree's: not in the working tree itself
@@ -28,22 +28,26 @@ def start_of(judge: Judge, position: int, snapshot: Snapshot) -> Start:
     task = judge.graph.tasks[position]
     if not task.rebuild:
         return Start()
+    head = None if judge.history.tip is None else judge.history.snapshot(judge.history.tip)
     changes: dict[RepoPath, Entry | None] = {}
     for target in task.targets:
-        changes.update(dict.fromkeys(entries_at(snapshot, target), None))
+        changes.update(_cleared(target, snapshot, head))
     elsewhere = False
     for source, path, result in _carried(judge, position):
-        own = path in task.targets
-        if not own and judge.result_now(path) == result:
-            continue
         entries = bytes_of(judge, source, path, result, snapshot)
         if entries is None:
             return Start(lost=source)
-        if not own:
-            elsewhere = True
-            changes.update(dict.fromkeys(entries_at(snapshot, path), None))
+        if path not in task.targets:
+            elsewhere = elsewhere or judge.result_now(path) != result
+            changes.update(_cleared(path, snapshot, head))
         changes.update(entries)
-    return Start({path: entry for path, entry in changes.items() if snapshot.entry(path) != entry}, elsewhere)
+    return Start(changes, elsewhere)
+
+
+def _cleared(path: RepoPath, snapshot: Snapshot, head: Snapshot | None) -> dict[RepoPath, Entry | None]:
+    """Every file that is at a path now, or is in HEAD though a person removed it, as absent."""
+    recorded = {} if head is None else entries_at(head, path)
+    return dict.fromkeys([*entries_at(snapshot, path), *recorded])
 
 
 def bytes_of(judge: Judge, source: int, path: RepoPath, result: str, snapshot: Snapshot) -> Entries | None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded, disarm
 from specbuild.engine.events import FileChange
+from specbuild.engine.glob import is_glob, matcher
 from specbuild.engine.inputs import Inputs
 from specbuild.engine.judge import Judge
 from specbuild.engine.merge import Conflict, Sides, merged
@@ -122,6 +123,7 @@ class Transactions:
         self.world = world
         self.settings = settings
         self.head = world.committer.head()
+        self._gone: Sequence[RepoPath] | None = None  # what a person removed; None: to be looked for
 
     def open(
         self, position: int, verdict: Verdict, start: Start, *, worker: int, place: int, now: float
@@ -137,9 +139,10 @@ class Transactions:
         self.refuse(edits)
         saved = self.world.committer.add(edits) if edits else {}
         isolation = "worktree" if start.elsewhere and task.isolation == "none" else task.isolation
-        changes = dict(start.changes)
-        if isolation != "none":
-            changes = {**saved, **self._ignored(position), **changes}
+        if isolation == "none":
+            changes = {p: e for p, e in start.changes.items() if tree.entry(p) != e}
+        else:
+            changes = {**saved, **self._ignored(position), **self._stored(start.changes)}
         inputs = self.judge.inputs(position)
         # In place it is not looked at; asking would wait for the commit that is under way.
         base = self.head if isolation == "none" else self.world.committer.head()
@@ -223,12 +226,21 @@ class Transactions:
             and not (target.endswith("/") and work.sandbox.exists(target))  # empty: git has no such thing
         )
         lingering = tuple(target for target in task.absent if _there(target, entries))
-        removed = tuple(path for path in work.before if path not in entries)
+        removed = tuple(path for path in self._stood(work) if path not in entries)
         if not task.targets_declared and task.rebuild and missing:
             # An inferred target that the recipe did not make is put back.
-            put_back = {p: e for p, e in work.before.items() if any(_within(p, t) for t in missing)}
-            removed = tuple(path for path in removed if path not in put_back)
+            removed = tuple(path for path in removed if not any(_within(path, t) for t in missing))
         return Results(entries, removed, missing, lingering, ignored, extra)
+
+    def _stood(self, work: Work) -> Iterable[RepoPath]:
+        """What was at its targets when it began, or is there in HEAD though a person removed it."""
+        found: dict[RepoPath, None] = dict.fromkeys(work.before)
+        for target in work.task.targets:
+            if not target.endswith("/"):
+                found.update({target: None} if self.world.tree.tracked(target) else {})
+            elif self.head is not None:
+                found.update(dict.fromkeys(self.world.history.snapshot(self.head).below(target)))
+        return found
 
     def objection(self, work: Work, results: Results) -> Failure | None:
         """Why the attempt failed although its executor was content."""
@@ -242,7 +254,8 @@ class Transactions:
         first = not self.judge.checkpoints(work.position)
         if not task.rebuild and task.targets and first and task.verify is None:
             unchanged = all(work.before.get(path) == entry for path, entry in results.entries.items())
-            if unchanged and not results.removed and not results.ignored and not any(results.extra):
+            unchanged = unchanged and not any(path in work.before for path in results.removed)
+            if unchanged and not results.ignored and not any(results.extra):
                 return _failure(work, "nothing was changed: its targets are as they were")
         return None
 
@@ -259,7 +272,10 @@ class Transactions:
         tree.refresh(path for path, _ in (*work.inputs.committed, *work.inputs.ignored))
         now = self.judge.look(work.position, tree)
         old, new = dict(work.inputs.committed + work.inputs.ignored), dict(now.committed + now.ignored)
-        return [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+        changed = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
+        if changed:
+            self._gone = None
+        return changed
 
     def is_plain(self, position: int, start: Start) -> bool:
         """Whether the task, until it is recorded, needs nothing of HEAD or the index but its own paths.
@@ -538,6 +554,7 @@ class Transactions:
         judge, task = self.judge, self.judge.graph.tasks[position]
         paths: dict[RepoPath, None] = dict.fromkeys(self.project.sources)
         paths.update((path, None) for path, _ in judge.inputs(position).committed)
+        paths.update(dict.fromkeys(self._vanished(task)))
         for edge in judge.graph.content(position):
             source = judge.graph.index[edge.source]
             if task.rebuild and not judge.graph.tasks[source].rebuild:
@@ -553,9 +570,33 @@ class Transactions:
             paths = {path: None for path in paths if path not in own}
         return edited(list(paths), self.world.tree)
 
+    def _vanished(self, task: Task) -> Iterable[RepoPath]:
+        """Inputs that a pattern or a folder no longer finds, since a person removed them; HEAD has them."""
+        patterns = [p for p in (*task.reads, *task.inputs) if not p.startswith("@")]
+        patterns = [p for p in patterns if is_glob(p) or self.world.tree.entry(p) is None]
+        if not patterns:
+            return
+        if self._gone is None:
+            tree = self.world.tree
+            self._gone = [p for p in tree.dirty() if tree.entry(p) is None and tree.tracked(p) is not None]
+        if not self._gone:
+            return
+        matchers = [matcher(p) if is_glob(p) else matcher(f"{p.rstrip('/')}/**") for p in patterns]
+        for path in self._gone:
+            written = self.judge.graph.writers.written(path)
+            if not written and any(matches(path) for matches in matchers):
+                yield path
+
     def _ignored(self, position: int) -> Mapping[RepoPath, Entry | None]:
         paths = [path for path, _ in self.judge.inputs(position).ignored]
         return self.world.committer.add(paths) if paths else {}
+
+    def _stored(self, changes: Mapping[RepoPath, Entry | None]) -> dict[RepoPath, Entry | None]:
+        """Differences from HEAD, whose blobs are written where only the working tree has them."""
+        tree = self.world.tree
+        differ = {path: entry for path, entry in changes.items() if tree.tracked(path) != entry}
+        here = [path for path, entry in differ.items() if entry is not None and tree.entry(path) == entry]
+        return {**differ, **(self.world.committer.add(here) if here else {})}
 
     def refuse(self, edits: Mapping[RepoPath, Entry | None]) -> None:
         if edits and not self.settings.save_inputs:
@@ -656,7 +697,7 @@ def _within(path: RepoPath, target: RepoPath) -> bool:
 
 def _changed(work: Work, results: Results) -> bool:
     """Whether an attempt left anything; a `rebuild` task started without its targets."""
-    if results.extra or results.removed or results.ignored:
+    if results.extra or results.ignored or any(path in work.before for path in results.removed):
         return True
     return any(work.task.rebuild or work.before.get(path) != e for path, e in results.entries.items())
 

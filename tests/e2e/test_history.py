@@ -506,3 +506,53 @@ def test_a_hand_edited_generated_file_is_kept_and_made_again_wherever_its_task_r
     assert shop.text("p") == "(do t001\n1\n)\n"
     assert any(shop.show(f"{ref}:p") == "mine" for ref in shop.kept())
     settled(shop)
+
+
+@pytest.mark.parametrize("marks", ["", "[iso]"])
+def test_a_target_that_a_person_removed_is_not_in_the_start_tree(make: Make, marks: str) -> None:
+    shop = make(box("T001", "p", "a", marks=marks), config=WORKTREE, **FILES)
+    shop.build()
+    made = shop.text("p")
+    shop.type("a", "2\n")
+    (shop.folder / "p").unlink()
+    assert shop.build("--no-reuse") == ["T001"]
+    assert shop.text("p") == (made or "").replace("\n1", "\n2")
+    settled(shop)
+
+
+@pytest.mark.parametrize("marks", ["", "[iso]"])
+@pytest.mark.parametrize("pattern", ["src/", "src", "src/*", "src/**"])
+def test_an_input_that_a_person_removed_is_gone_from_the_checkpoints_tree_too(
+    make: Make, marks: str, pattern: str
+) -> None:
+    files = {"src/x": "x\n", "src/y": "y\n"}
+    shop = make(box("T001", "p", pattern, marks=marks, run="ls src >p"), config=WORKTREE, **files)
+    shop.build()
+    assert shop.text("p") == "x\ny\n"
+    (shop.folder / "src/x").unlink()
+    assert shop.stale() == ["T001"]
+    shop.build()
+    assert shop.text("p") == "y\n"
+    assert shop.git("ls-tree", "--name-only", "HEAD", "src/") == "src/y"
+    assert shop.call("check", "HEAD").code == 0
+    settled(shop)
+
+
+@pytest.mark.parametrize("marks", ["", "[iso]"])
+def test_a_file_of_a_generated_folder_that_a_person_removed_and_no_run_makes_is_gone(
+    make: Make, marks: str
+) -> None:
+    shop = make(
+        box(
+            "T001", "gen/", "a", marks=marks, run="mkdir -p gen; for n in $(cat a); do echo $n >gen/$n; done"
+        ),
+        config=WORKTREE,
+        a="1 2\n",
+    )
+    shop.build()
+    (shop.folder / "gen/1").unlink()
+    shop.type("a", "2 3\n")
+    shop.build()
+    assert shop.git("ls-tree", "--name-only", "HEAD", "gen/") == "gen/2\ngen/3"
+    assert shop.call("check", "HEAD").code == 0
+    settled(shop)
