@@ -169,7 +169,9 @@ class Workshop(Box):
         ):
             return True
         oid = self.git("hash-object", "--stdin", typed=data)
-        listed = self.git("rev-list", "--objects", "--all", "--indexed-objects", "HEAD", ok=False)
+        listed = self.git(
+            "rev-list", "--single-worktree", "--objects", "--all", "--indexed-objects", "HEAD", ok=False
+        )
         return oid in {line.split(" ")[0] for line in listed.split("\n")}
 
     def assert_tidy(self) -> None:
