@@ -36,8 +36,9 @@ def test_a_keep_task_starts_from_what_is_there() -> None:
 def test_a_target_that_no_earlier_task_made_is_absent_at_the_start() -> None:
     project = built("a: x", x="1")
     assert start(project, "T1") == Start({"a": None})
-    project.repo.type("a", None)
-    assert start(project, "T1") == Start({})
+    project.repo.type("a", None)  # HEAD still has it
+    assert start(project, "T1") == Start({"a": None})
+    assert start(Project("a: x", files={"x": "1"}), "T1") == Start({})
 
 
 def test_a_folder_target_is_emptied() -> None:
@@ -54,11 +55,11 @@ def test_a_target_starts_as_the_nearest_earlier_writer_left_it() -> None:
     assert not start(project, "T3").elsewhere
 
 
-def test_what_the_tree_has_already_is_no_change() -> None:
+def test_bytes_that_stand_there_already_are_named_too() -> None:
     project = built("a: x", "a: [title two]", x="1")
     project.build(forced=["T1"], only=["T1"])
     project.repo.type("a", "T1(x=1)")
-    assert start(project, "T2") == Start({})
+    assert start(project, "T2") == Start({"a": project.repo.disk["a"]})
 
 
 def test_a_read_that_a_later_task_overwrote_is_laid_out_elsewhere() -> None:
@@ -72,13 +73,15 @@ def test_a_read_that_the_tree_has_is_read_in_place() -> None:
     project = built("a: x", "b: a", x="1")
     found = start(project, "T2")
     assert not found.elsewhere
-    assert texts(project, found) == {"b": None}
+    assert texts(project, found) == {"a": "T1(x=1)", "b": None}
 
 
 def test_a_need_of_a_path_that_a_later_task_wrote_before_this_one_brings_no_old_bytes() -> None:
     project = built("a: x [title one]", "a: [title two]", "b: a [needs T1]", x="1")
     assert project.repo.text("b") == "T3(a=one(x=1)two())"
-    assert start(project, "T3") == Start({"b": None})
+    found = start(project, "T3")
+    assert texts(project, found) == {"a": "one(x=1)two()", "b": None}
+    assert not found.elsewhere
 
 
 def test_a_need_brings_the_needed_tasks_bytes() -> None:
@@ -143,4 +146,15 @@ def test_entries_are_a_file_or_what_is_below_a_folder() -> None:
 
 def test_what_stands_already_keeps_nothing_else_from_being_laid_out() -> None:
     project = built("a: x", "b: x [title one]", "c: a b", "b: [title two]", x="1")
-    assert texts(project, start(project, "T3")) == {"b": "one(x=1)", "c": None}
+    found = start(project, "T3")
+    assert texts(project, found) == {"a": "T1(x=1)", "b": "one(x=1)", "c": None}
+    assert found.elsewhere
+
+
+def test_what_a_person_removed_is_absent_at_the_start_though_head_has_it() -> None:
+    project = built("a: x", "d/: a", x="1")
+    project.repo.type("d/old", "1")
+    project.repo.commit(dict(project.repo.disk), "more")
+    project.repo.type("d/old", None)
+    project.repo.type("d/new", "2")
+    assert start(project, "T2").changes.items() >= {"d/old": None, "d/new": None}.items()
