@@ -115,7 +115,7 @@ class Builder:
         self._settings = settings
         self._environment = environment
         self._emit = emit
-        self._finished: queue.SimpleQueue[_Event | _Committed] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[_Event | _Committed | None] = queue.SimpleQueue()
         self._held: deque[_Event] = deque()  # events that came while one of another kind was waited for
         self._running: dict[int, Work] = {}
         self._waiting: list[Member] = []  # completed; their commit waits for the one under way
@@ -150,9 +150,10 @@ class Builder:
                 with self._shelter():
                     self._commit_waiting()
                 if self._running or self._committing is not None:
-                    event = self._held.popleft() if self._held else self._finished.get()
                     with self._shelter():
-                        self._take(event)
+                        event = self._held.popleft() if self._held else self._finished.get()
+                        if event is not None:
+                            self._take(event)
                 elif self._plan_is_old:
                     self._read_again()
                 else:
@@ -176,6 +177,7 @@ class Builder:
         """What a signal means: KeyboardInterrupt now, or once no transaction is half done."""
         if self._sheltered:
             self._interrupted = True
+            self._finished.put(None)  # whoever waits for an event wakes up
         else:
             raise KeyboardInterrupt
 
@@ -632,7 +634,7 @@ class Builder:
                 event = self._finished.get()
                 if isinstance(event, _Committed):
                     self._committed(event)
-                else:
+                elif event is not None:
                     self._held.append(event)
 
     def _record(self, work: Work, results: Results, changed: Sequence[RepoPath] = ()) -> Done | None:
