@@ -636,7 +636,8 @@ class Session:
     @property
     def _is_whole(self) -> bool:
         """Whether this run was about all that a run without options is about."""
-        return self.here.selection == Selection() and not self.options.skip_tests and not self.options.force
+        narrowed = self.options.only is not None or self.options.skip_tests or self.options.force
+        return self.here.selection == Selection() and not narrowed
 
     def _remember(self, end: RunFinished) -> None:
         """What was found stands until something changes: the next run need not look again."""
