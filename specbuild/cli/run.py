@@ -5,8 +5,7 @@ from typing import Any
 import click
 
 from specbuild.cli.parts import Here, Selection, all_option, filter_option, tasks_option
-from specbuild.errors import ConfigError, UsageError
-from specbuild.project import DEFAULT_FILES
+from specbuild.errors import UsageError
 
 
 class _Workers(click.IntRange):
@@ -73,11 +72,6 @@ def command(**given: Any) -> int:
         as_json=given["as_json"],
         verbosity="quiet" if given["quiet"] else "verbose" if given["verbose"] else "normal",
     )
-    if not here.loaded.project.files:
-        raise ConfigError(
-            f"there is no task file; looked for {', '.join(DEFAULT_FILES)}",
-            hint="write a tasks.md, or name one with `tasks = […]` in specbuild.toml",
-        )
     session = Session(here, options)
     if given["dry_run"]:
         return session.dry_run()

@@ -36,7 +36,7 @@ from specbuild.engine.recipe import needs_target
 from specbuild.engine.task import Entry, RepoPath, Task, TaskName
 from specbuild.engine.transaction import World
 from specbuild.engine.verdict import Reason
-from specbuild.errors import Problems, SpecbuildError, StaleError, TaskFileError, UsageError
+from specbuild.errors import ConfigError, Problems, SpecbuildError, StaleError, TaskFileError, UsageError
 from specbuild.git.committer import GitCommitter
 from specbuild.git.files import another
 from specbuild.git.lock import BuildLock
@@ -48,7 +48,7 @@ from specbuild.plugins import Registry
 from specbuild.plugins.loading import Plugins
 from specbuild.plugins.running import PluginExecutors
 from specbuild.process import clean_environment
-from specbuild.project import Loaded
+from specbuild.project import DEFAULT_FILES, Loaded
 from specbuild.reporting.github import GitHubReporter, on_github, step_summary
 from specbuild.reporting.narrator import Verbosity
 from specbuild.reporting.plain import PlainReporter
@@ -122,7 +122,9 @@ class Session:
             stack.enter_context(self._lock())
             self._recover()
             watch.lap("lock and recovery")
+            # Nothing of the working tree was looked at before: a recovery has just changed it.
             loaded = here.loaded
+            refuse_no_files(loaded)
             watch.lap("reading the tasks")
             here.judge.all()
             watch.lap("judging them")
@@ -186,6 +188,7 @@ class Session:
         """Says what would run, and why; below those, what may run."""
         here = self.here
         graph, judge = here.loaded.project.graph, here.judge
+        refuse_no_files(here.loaded)
         self._refuse_cut(here.loaded)
         judge.all()
         chosen = self._choice(here.loaded.project, judge).chosen
@@ -712,3 +715,12 @@ def _signals(interrupt: Callable[[], None]) -> Iterator[None]:
     finally:
         for signal_, handler in previous.items():
             signal.signal(signal_, handler)
+
+
+def refuse_no_files(loaded: Loaded) -> None:
+    """Raises where there is nothing that a run could be about."""
+    if not loaded.project.files:
+        raise ConfigError(
+            f"there is no task file; looked for {', '.join(DEFAULT_FILES)}",
+            hint="write a tasks.md, or name one with `tasks = […]` in specbuild.toml",
+        )

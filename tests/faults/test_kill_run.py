@@ -149,11 +149,6 @@ def test_every_point_of_a_run_is_among_those() -> None:
     assert set(POINTS) >= UNREACHED
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="known: after this crash a generated file that a private worktree made again is left as it was in "
-    "the working tree (nothing is lost; the next run makes it again)",
-)
 def test_where_a_person_goes_on_after_a_crash_nothing_of_theirs_is_taken(scene: Scene) -> None:
     killed(scene, "commit.followed:3")
     scene.shop.type("p", "typed after the crash\n")
