@@ -5,7 +5,7 @@ import random
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -123,7 +123,7 @@ class Builder:
         self._committer = threading.Thread()
         self._cancelled = threading.Event()
         self._workers_away: dict[int, threading.Thread] = {}
-        self._sheltered = 0
+        self._sheltered = False
         self._interrupted = False
         self._tally = _Tally()
         self._stopping = False
@@ -143,63 +143,73 @@ class Builder:
         """Builds; returns (and tells) how it ended. Interrupted, it undoes what was under way first."""
         began = self._clock.now()
         interrupted = False
+        self._sheltered = True
         try:
             self._block_outside()
-            while True:
-                self._launch()
-                with self._shelter():
-                    self._commit_waiting()
-                if self._running or self._committing is not None:
-                    with self._shelter():
-                        event = self._held.popleft() if self._held else self._finished.get()
-                        if event is not None:
-                            self._take(event)
-                elif self._plan_is_old:
-                    self._read_again()
-                else:
-                    break
+            self._loop()
             self._find_overtaken()
-            with self._shelter():
-                self._tick_finished()
+            self._tick_finished()
             if self._complete() and self._request.gates is not None:
-                self._gate_failed = not self._request.gates("end", None)
+                self._gate_failed = not self._passes("end", None)
+            self._heed()
         except KeyboardInterrupt:
             interrupted = True
             self._interrupt()
         except BaseException:
             self._interrupt()
             raise
+        finally:
+            self._sheltered = False
         end = self._summary(self._clock.now() - began, interrupted=interrupted)
         self._emit(end)
         return end
 
+    def _loop(self) -> None:
+        while True:
+            self._heed()
+            self._launch()
+            self._commit_waiting()
+            if self._running or self._committing is not None:
+                event = self._held.popleft() if self._held else self._finished.get()
+                if event is not None:
+                    self._take(event)
+            elif self._plan_is_old:
+                self._read_again()
+            else:
+                return
+
     def interrupt(self) -> None:
-        """What a signal means: KeyboardInterrupt now, or once no transaction is half done."""
-        if self._sheltered:
-            self._interrupted = True
-            self._finished.put(None)  # whoever waits for an event wakes up
-        else:
+        """What a signal means; a second one changes nothing.
+
+        Only where nothing but a person or a gate is waited for KeyboardInterrupt comes at once. Anywhere else
+        it could leave a commit half told, or a lock that a worker waits for in a frame that is unwound.
+        """
+        if self._interrupted:
+            return
+        self._interrupted = True
+        if not self._sheltered:
             raise KeyboardInterrupt
+        self._finished.put(None)  # wakes the loop
 
     @contextmanager
-    def _shelter(self, depth: int = 1) -> Iterator[None]:
-        """Puts an interrupt off: between a commit and what follows it nothing may be taken back."""
-        before, self._sheltered = self._sheltered, depth
+    def _exposed(self) -> Iterator[None]:
+        """Where a person is asked or a gate runs, which a signal ends."""
+        self._heed()
+        self._sheltered = False
         try:
-            self._heed()
             yield
         finally:
-            self._sheltered = before
-        self._heed()
-
-    def _exposed(self) -> AbstractContextManager[None]:
-        """Where a person is asked, who may well answer with Ctrl-C."""
-        return self._shelter(0)
+            self._sheltered = True
 
     def _heed(self) -> None:
-        if self._interrupted and not self._sheltered:
-            self._interrupted = False
+        if self._interrupted:
             raise KeyboardInterrupt
+
+    def _passes(self, at: str, phase: str | None) -> bool:
+        if self._request.gates is None:
+            return True
+        with self._exposed():
+            return self._request.gates(at, phase)
 
     def _take(self, event: "_Event | _Committed") -> None:
         if isinstance(event, _Committed):
@@ -266,9 +276,9 @@ class Builder:
             if not self._world.committer.attached():
                 self._leave_off()
                 return
-            with self._shelter():
-                self._plan.start(position)
-                self._begin(position)
+            self._heed()
+            self._plan.start(position)
+            self._begin(position)
 
     def _leave_off(self) -> None:
         """A person switched branches: what is in the working tree now is not what this run is about."""
@@ -878,7 +888,7 @@ class Builder:
         # A gate looks at the whole tree: where several phases ended at once, it looks at it once.
         texts = (task.text for task in self._judge.graph.tasks)
         last = next(text for text in texts if (text.name.file, text.phase_index) == due[-1])
-        passed = self._request.gates("phase", last.phase or "")
+        passed = self._passes("phase", last.phase or "")
         self._gate_failed = self._stopping = not passed
         return not passed
 
@@ -909,8 +919,7 @@ class Builder:
         )
 
     def _interrupt(self) -> None:
-        """Stops the workers, waits for them, and undoes what they did; a second signal changes nothing."""
-        self._sheltered += 1
+        """Stops the workers, waits for them, and undoes what they did."""
         self._cancelled.set()
         for thread in (*self._workers_away.values(), self._committer):
             if thread.ident is not None:

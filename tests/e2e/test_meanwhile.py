@@ -227,11 +227,12 @@ def test_a_signal_before_anything_is_built_ends_the_run_quietly(shop: Workshop, 
     assert "Traceback" not in err
 
 
-def test_signals_by_the_dozen_at_any_moment_leave_a_whole_repository(make: Make) -> None:
-    chain = [box(f"T{n:03}", "p" if n % 2 else "q", "a") for n in range(1, 9)]
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_signals_by_the_dozen_at_any_moment_leave_a_whole_repository(make: Make, jobs: int) -> None:
+    chain = [box(f"T{n:03}", f"p{n % (2 * jobs)}", "a", marks="[P]") for n in range(1, 9)]
     shop = make(*chain, **FILES)
     for delay in range(12):
-        process = shop.start("run")
+        process = shop.start("run", "-j", str(jobs))
         try:
             process.wait(0.25 + delay * 0.05)
         except subprocess.TimeoutExpired:
