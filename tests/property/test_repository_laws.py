@@ -332,6 +332,7 @@ class Laws(RuleBasedStateMachine):
 
     @rule()
     def forgets_the_cache(self) -> None:
+        self.remove_locks()  # nothing tells any more that the index lock of a killed run was its own
         shutil.rmtree(self.shop.folder / ".git/specbuild", ignore_errors=True)
 
     # -- specbuild ----------------------------------------------------------------------------------
