@@ -388,7 +388,8 @@ class _Guardian:
         self._lanes: set[int] = set()
         self._leaders: set[int] = set()
         self._adopts = _adopt_orphans()
-        self._watchdog = -1
+        # Before the first command starts: between its start and `watching` there must be no time to speak of.
+        self._watchdog = _start_watchdog()
 
     @contextlib.contextmanager
     def lane(self, outer: str | None) -> Iterator[str]:
@@ -406,8 +407,6 @@ class _Guardian:
     def watching(self, pid: int) -> Iterator[None]:
         with self._lock:
             self._leaders.add(pid)
-            if self._watchdog < 0:
-                self._watchdog = _start_watchdog()
             self._tell(f"+ {pid}\n")
         try:
             yield
