@@ -1,13 +1,13 @@
 """Reads a snapshot into a project: task files, rules and recorded paths become tasks in a graph."""
 
 import posixpath
-import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from specbuild.config import Config, Decision, ExecutorDefaults, TaskSource, parse
+from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import build as build_graph
@@ -16,15 +16,15 @@ from specbuild.engine.ownership import owned
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warning_
-from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError
+from specbuild.errors import ConfigError, TaskFileError
+from specbuild.refusals import refuse
 from specbuild.taskfile import parse as parse_tasks
 from specbuild.taskfile.foreseen import Foreseen
 from specbuild.taskfile.links import Leaves, Links
-from specbuild.taskfile.paths import SUBMODULE, normal, outside, parents, resolve
+from specbuild.taskfile.paths import normal, outside, resolve
 from specbuild.taskfile.ticks import emptied
 from specbuild.ticking import Sheets
 
-CONFIG = "specbuild.toml"
 DEFAULT_FILES = (
     "tasks.md",
     "specs/*/tasks.md",
@@ -149,7 +149,7 @@ def load(
         reports=frozenset(posixpath.normpath(report.path) for report in config.reports),
     )
     loaded = Loaded(project, config, decisions, parsed, sources)
-    _refuse(loaded, snapshot)
+    refuse(project, snapshot)
     return loaded
 
 
@@ -307,102 +307,6 @@ def _ownership_warnings(before: Sequence[Task], after: Sequence[Task]) -> list[W
         for old, new in zip(before, after, strict=True)
         if old.on_edit != new.on_edit
     ]
-
-
-# -- what is refused before anything runs (SPEC sections 4 and 12) -----------------------------------
-
-
-def _refuse(loaded: Loaded, snapshot: Snapshot) -> None:
-    errors: list[SpecbuildError] = []
-    links = Links(snapshot.entry, snapshot.read)
-    for task in loaded.project.graph.tasks:
-        errors += _path_errors(task, loaded.project, snapshot, links)
-        if task.rebuild:
-            errors += _rebuild_errors(task, loaded.project, snapshot)
-    errors += _twins(loaded.project.graph.tasks)
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(errors)
-
-
-def _path_errors(task: Task, project: Project, snapshot: Snapshot, links: Links) -> Iterable[SpecbuildError]:
-    declared = [("target", path) for path in task.targets if task.targets_declared]
-    declared += [("input", path) for path in task.inputs if not path.startswith("@")]
-    for role, path in declared:
-        why = outside(path)
-        try:
-            links.real(path)
-            if role == "input" and not is_glob(path) and not project.graph.writers.written(path):
-                links.end(path)
-        except Leaves as link:
-            why = why or f"the symlink {link} leads out of the repository"
-        if role == "target":
-            why = why or _in_submodule(path, snapshot)
-        if why is not None:
-            yield TaskFileError(f'{role} "{path}" of {task.name.id}: {why}', where=_where(task))
-
-
-def _in_submodule(path: RepoPath, snapshot: Snapshot) -> str | None:
-    for folder in (*parents(path), path.rstrip("/")):
-        entry = snapshot.entry(folder)
-        if entry is not None and entry.mode == SUBMODULE:
-            return f"it lies in the submodule {folder}, whose files another repository records"
-    return None
-
-
-def _rebuild_errors(task: Task, project: Project, snapshot: Snapshot) -> Iterable[SpecbuildError]:
-    for path in task.targets:
-        if path in project.task_files or path == CONFIG:
-            yield TaskFileError(
-                f"{path} is a target of {task.name.id}, which would make it anew",
-                where=_where(task),
-                hint='set on_edit = "keep" for it',
-            )
-        if not path.endswith("/"):
-            continue
-        if not task.targets_declared:
-            yield TaskFileError(
-                f"{task.name.id} makes the folder {path}, which would be emptied before each run",
-                where=_where(task),
-                hint='declare it as a target, or set on_edit = "keep"',
-            )
-        for inside, entry in snapshot.below(path).items():
-            if entry.mode == SUBMODULE:
-                yield TaskFileError(
-                    f"{task.name.id} makes the folder {path}, and the submodule {inside} is in it",
-                    where=_where(task),
-                    hint="a generated folder is emptied before each run: make a folder without it",
-                )
-        for other, positions in project.graph.writers.overlapping(path):
-            names = [
-                project.graph.tasks[p].name for p in positions if project.graph.tasks[p].name != task.name
-            ]
-            if names:
-                yield TaskFileError(
-                    f"the folder {path} of {task.name.id} overlaps {other}, which {names[0].id} makes",
-                    where=_where(task),
-                    hint="a generated folder belongs to one task",
-                )
-
-
-def _twins(tasks: Sequence[Task]) -> Iterable[SpecbuildError]:
-    """Paths that some file systems take for one."""
-    spelled: dict[str, dict[RepoPath, Task]] = defaultdict(dict)
-    for task in tasks:
-        for path in task.targets:
-            spelled[unicodedata.normalize("NFC", path).casefold()].setdefault(path, task)
-    for twins in spelled.values():
-        if len(twins) > 1 and any(task.targets_declared or task.rebuild for task in twins.values()):
-            (one, first), (other, second) = list(twins.items())[:2]
-            yield TaskFileError(
-                f'"{other}" of {second.name.id} and "{one}" of {first.name.id} '
-                "differ only in case or Unicode form",
-                where=_where(second),
-                hint="some file systems take them for one file: write them alike",
-            )
-
-
-def _where(task: Task) -> str:
-    return f"{task.name.file}:{task.text.line}"
 
 
 # -- which files are run and reported (SPEC section 2, "Which files") --------------------------------
