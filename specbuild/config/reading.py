@@ -1,5 +1,6 @@
 """The text of specbuild.toml as a Config; whatever it says wrong is an error with file, line and key."""
 
+import posixpath
 import re
 from collections.abc import Collection, Sequence
 from typing import Any, cast, get_args
@@ -31,7 +32,10 @@ SETS = ("@story", "@needs")
 SAVE_INPUTS = ("commit", "refuse")
 FORMATS = ("session", "changes", "progress", "junit", "json")
 RULE_WORDS = frozenset({"id", "range", "phase", "story", "priority", "title", "label", "req", "target"})
+SUBJECT_NAMES = ("id", "title", "target", "targets", "story", "phase", "priority", "file")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_REFS = ("refs/", "heads/", "remotes/", "tags/")
 
 
 def parse(text: str, *, file: str = FILE) -> Config:
@@ -84,11 +88,11 @@ def _config(top: Table, file: str) -> Config:
         executors=_executors(executors),
         plugins=_plugins(top.table("plugins", "[plugins]")),
         hooks=_hooks(top.table("hooks", "[hooks]")),
-        reports=tuple(_report(table) for table in top.tables("report", "report")),
+        reports=_reports(top.tables("report", "report")),
         runs=_runs(top.table("runs", "[runs]")),
         lines={
             "build.executor": top.source.line(("build", "executor")),
-            **{f"executor.{name}": executors.line_of(name) for name in executors.values},
+            **_executor_lines(executors),
         },
     )
     top.finish()
@@ -120,11 +124,18 @@ def _tasks(top: Table) -> tuple[TaskSource, ...] | None:
         else:
             top.wrong("tasks", f"tasks holds {kind(each)}", _TASKS_HINT)
     for path in [part for source in sources for part in (source.file, source.root)]:
-        if path.startswith(("/", "~")) or ".." in path.split("/"):
-            top.wrong("tasks", f'tasks names "{path}"', "it takes paths inside the repository, from its top")
+        if _leaves(path):
+            top.wrong("tasks", f'tasks names "{path}"', _INSIDE)
     return tuple(sources)
 
 
+def _leaves(path: str) -> bool:
+    """Whether a path is none of the repository's files."""
+    parts = path.split("/")
+    return path.startswith(("/", "~")) or ".." in parts or any(part.lower() == ".git" for part in parts)
+
+
+_INSIDE = "it takes paths inside the repository, from its top"
 _TASKS_HINT = 'it takes a list of paths, or of tables { file = "a/tasks.md", root = "a" }'
 
 
@@ -138,9 +149,12 @@ def _build(table: Table) -> Build:
     save_inputs = table.choice("save_inputs", SAVE_INPUTS)
     tick = table.flag("tick")
     reuse_from = table.strings("reuse_from", one=True)
-    subject = table.string("subject")
-    if subject is not None and "\n" in subject:
-        table.wrong("subject", "subject of [build] has more than one line", "it takes one, e.g. {id} {title}")
+    for pattern in reuse_from or ():
+        if not pattern.startswith(_REFS):
+            table.wrong(
+                "reuse_from", f'reuse_from of [build] is "{pattern}"', 'it takes refs, e.g. "refs/heads/*"'
+            )
+    subject = _subject(table)
     build = Build(
         executor=executor,
         jobs=jobs,
@@ -154,11 +168,33 @@ def _build(table: Table) -> Build:
         run_hooks=table.flag("run_hooks") or False,
         on_finish=table.string("on_finish"),
         budget_usd=table.number("budget_usd"),
-        budget_tokens=table.whole("budget_tokens"),
-        share=table.strings("share") or (),
+        budget_tokens=table.whole("budget_tokens", low=1),
+        share=_share(table) or (),
     )
     table.finish()
     return build
+
+
+def _subject(table: Table) -> str | None:
+    subject = table.string("subject")
+    if subject is None:
+        return None
+    if "\n" in subject:
+        table.wrong("subject", "subject of [build] has more than one line", "it takes one, e.g. {id} {title}")
+    for name in dict.fromkeys(_PLACEHOLDER.findall(subject)):
+        if name not in SUBJECT_NAMES:
+            known = " ".join(f"{{{each}}}" for each in SUBJECT_NAMES)
+            table.wrong("subject", f"subject of [build] holds {{{name}}}", f"there are {known}")
+    return subject
+
+
+def _share(table: Table) -> tuple[str, ...] | None:
+    """Folders that private worktrees link in."""
+    found = table.strings("share", one=True)
+    for path in found or ():
+        if _leaves(path):
+            table.wrong("share", f'share of {table.label} holds "{path}"', _INSIDE)
+    return found
 
 
 def _rule(number: int, table: Table) -> Rule:
@@ -181,7 +217,7 @@ def _rule(number: int, table: Table) -> Rule:
         setup=table.string("setup"),
         review=_review(table),
         reuse=table.flag("reuse"),
-        share=table.strings("share"),
+        share=_share(table),
         lines=table.lines_of(),
     )
     table.finish()
@@ -251,14 +287,25 @@ def _executors(table: Table) -> dict[str, dict[str, Any]]:
     found = {}
     for name in table.values:
         options = table.table(name, f"[executor.{name}]")
+        _share(options)  # taken for any executor; its other options are its own to check
         found[name] = dict(options.values)
+    return found
+
+
+def _executor_lines(table: Table) -> dict[str, int]:
+    """Where each table and each of its options stands."""
+    found = {}
+    for name, options in table.values.items():
+        found[f"executor.{name}"] = table.line_of(name)
+        for key in options if isinstance(options, dict) else ():
+            found[f"executor.{name}.{key}"] = table.source.line((*table.path, name, key))
     return found
 
 
 def _plugins(table: Table) -> Plugins:
     plugins = Plugins(load=table.strings("load") or (), line=table.line_of("load"))
     for entry in plugins.load:
-        if entry.startswith(("/", "~")) or ".." in entry.split("/"):
+        if _leaves(entry):
             table.wrong(
                 "load", f'load of [plugins] holds "{entry}"', "it takes files of the repository, or modules"
             )
@@ -280,14 +327,26 @@ def _hooks(table: Table) -> Hooks:
     )
 
 
+def _reports(tables: list[Table]) -> tuple[Report, ...]:
+    reports: list[Report] = []
+    for table in tables:
+        report = _report(table)
+        if report.path and any(each.path == report.path for each in reports):
+            table.wrong("path", f'two reports are written to "{report.path}"', "give one another path")
+        reports.append(report)
+    return tuple(reports)
+
+
 def _report(table: Table) -> Report:
     if "format" not in table.values:
         table.required("format")
-    report = Report(
-        format=cast("Any", table.choice("format", FORMATS)), path=table.required("path"), line=table.line
-    )
+    format_, path = table.choice("format", FORMATS), table.required("path")
+    if path and _leaves(path):
+        table.wrong("path", f'path of {table.label} is "{path}"', _INSIDE)
+    elif path.endswith("/"):
+        table.wrong("path", f'path of {table.label} is "{path}", a folder', "it takes a file")
     table.finish()
-    return report
+    return Report(format=cast("Any", format_), path=path and posixpath.normpath(path), line=table.line)
 
 
 def _runs(table: Table) -> Runs:

@@ -7,6 +7,7 @@ from specbuild.config.lines import KeyPath
 from specbuild.config.values import DURATION, duration
 from specbuild.errors import ConfigError
 
+_MOST = 1e15
 _KINDS = ((bool, "true or false"), (int, "a whole number"), (float, "a number"), (str, "a string"))
 
 
@@ -130,12 +131,13 @@ class Table:
         return None
 
     def number(self, key: str) -> float | None:
+        """One above 0, not infinite."""
         value = self.raw(key)
         if value is None:
             return None
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= _MOST:
             return float(value)
-        self._mistyped(key, value, "a number from 0")
+        self._mistyped(key, value, "a number above 0")
         return None
 
     def seconds(self, key: str) -> float | None:

@@ -1,6 +1,7 @@
 """`specbuild report` and `[[report]]`: the command, in real repositories."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,10 +116,13 @@ def test_a_gate_is_remembered_though_documents_lie_in_the_tree(make: Make) -> No
 @pytest.mark.parametrize(
     ("path", "why"),
     [
-        ("../progress.md", "out of the repository"),
-        ("/tmp/progress.md", "not relative"),
-        (".git/config", "inside .git"),
+        ("../progress.md", "inside the repository"),
+        ("/tmp/progress.md", "inside the repository"),
+        (".git/config", "inside the repository"),
+        ("docs/", "a folder"),
         ("tasks.md", "specbuild reads"),
+        ("./docs/../tasks.md", "inside the repository"),
+        ("./tasks.md", "specbuild reads"),
         ("a.txt", "a target of T001"),
     ],
 )
@@ -130,7 +134,7 @@ def test_a_document_over_what_is_not_its_own_is_refused_before_anything_runs(
     done = work.process()
     assert done.code == 2
     assert why in done.err
-    assert "specbuild.toml:4" in done.err
+    assert re.search(r"specbuild\.toml:\d+: ", done.err)
     assert work.ran() == []
 
 
