@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
+from specbuild.cli.options import Options
 from specbuild.cli.parts import Here, Selection
 from specbuild.cli.pushes import Judgement, Pushed, edited
-from specbuild.cli.session import Options, Session
+from specbuild.cli.session import Session
 from specbuild.engine.events import TaskFinished
 from specbuild.errors import ConfigError, SpecbuildError
 

@@ -18,8 +18,9 @@ from specbuild.process import clean_environment
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[GIT-PUSH-ARGS]")
 def command(arguments: tuple[str, ...]) -> int:
     """Build what is stale, then run git push with these arguments."""
+    from specbuild.cli.options import Options
     from specbuild.cli.parts import Here, Selection
-    from specbuild.cli.session import Options, Session
+    from specbuild.cli.session import Session
 
     code = Session(Here(Selection()), Options()).run()
     if code != 0:

@@ -54,7 +54,7 @@ def command(**given: Any) -> int:
         raise UsageError("--quiet and --verbose exclude each other")
     if given["parallel"] is not None and given["jobs"] is not None:
         raise UsageError("--parallel and -j exclude each other", hint="-j overlaps [P] tasks, too")
-    from specbuild.cli.session import Options, Session
+    from specbuild.cli.options import Options
 
     selection = Selection(given["tasks"], given["everything"], given["filter_"])
     here = Here(selection)
@@ -72,7 +72,10 @@ def command(**given: Any) -> int:
         as_json=given["as_json"],
         verbosity="quiet" if given["quiet"] else "verbose" if given["verbose"] else "normal",
     )
-    session = Session(here, options)
     if given["dry_run"]:
-        return session.dry_run()
-    return session.run()
+        from specbuild.cli.dry_run import dry_run
+
+        return dry_run(here, options)
+    from specbuild.cli.session import Session
+
+    return Session(here, options).run()

@@ -1,0 +1,102 @@
+"""Who is told of a run: its log, the screen, machines, and plugins' reporters."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from specbuild.cli.extensions import PluginReporter, diagnosis_of
+from specbuild.cli.options import Options
+from specbuild.cli.parts import Here
+from specbuild.config import Runs
+from specbuild.engine.events import Event, TaskFinished, TaskOutput, Warned
+from specbuild.engine.task import TaskName
+from specbuild.plugins.loading import Plugins
+from specbuild.reporting.github import GitHubReporter, on_github
+from specbuild.reporting.plain import PlainReporter
+from specbuild.reporting.terminal import Screen, screen_for
+from specbuild.runlog import Limits, Run, RunLog, read_runs, sessions_since_success
+
+
+class Reporters:
+    """Every listener of one run; before it is open, events are only kept."""
+
+    def __init__(self, here: Here, options: Options) -> None:
+        self.events: list[Event] = []
+        self.earlier: Sequence[Run] = ()  # the runs that --continue adds up
+        self.screen: Screen = PlainReporter(sys.stderr)
+        self._here = here
+        self._options = options
+        self._listeners: list[Callable[[Event], None]] = [self._keep]
+        self._plugins: Plugins | None = None
+        self._of_plugins: list[PluginReporter] = []
+        self._diagnoses: dict[TaskName, Any] = {}
+
+    def emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def warn(self, message: str) -> None:
+        self.emit(Warned(message))
+
+    def open(self, plugins: Plugins, stack: ExitStack) -> None:
+        """From now on all are told; `stack` closes them."""
+        here, options = self._here, self._options
+        self._plugins = plugins
+        self.earlier = sessions_since_success(read_runs(here.runs_folder)) if options.resume else ()
+        log = RunLog(here.runs_folder, _limits(here.loaded.config.runs))
+        stack.callback(log.close)
+        self._listeners.append(log)
+        if options.as_json:
+            from specbuild.reporting.jsonlines import JsonLines
+
+            self._listeners.append(JsonLines(sys.stdout))
+        self.screen = self._screen()
+        stack.callback(self.screen.close)
+        self._listeners.append(self.screen)
+        if on_github(os.environ):
+            lines = {task.name: task.text.line for task in here.tasks}
+            self._listeners.append(GitHubReporter(sys.stderr, line=lines.get))
+        for told in plugins.reporters(self.warn):
+            reporter = PluginReporter(told, self.warn)
+            stack.callback(reporter.close)
+            self._of_plugins.append(reporter)
+            self._listeners.append(reporter)
+
+    def close(self) -> None:
+        """All was said; what is still to be shown is shown below finished lines."""
+        for reporter in self._of_plugins:
+            reporter.close()
+        self.screen.close()
+
+    def diagnose(self, event: TaskFinished) -> Any:
+        """Asked several times of one failure, by whoever shows it."""
+        if event.task not in self._diagnoses:
+            graph = self._here.loaded.project.graph
+            task = graph.task(event.task) if event.task in graph.index else None
+            self._diagnoses[event.task] = diagnosis_of(self._plugins, event, task, self.warn)
+        return self._diagnoses[event.task]
+
+    def _keep(self, event: Event) -> None:
+        if not isinstance(event, TaskOutput):  # the log has it; gigabytes may come
+            self.events.append(event)
+
+    def _screen(self) -> Screen:
+        here, options = self._here, self._options
+        return screen_for(
+            sys.stderr,
+            verbosity=options.verbosity,
+            seconds={r.checkpoint.name: r.checkpoint.seconds for r in reversed(here.history.checkpoints())},
+            outcomes=here.outcomes if options.resume else {},
+            diagnose=self.diagnose,
+        )
+
+
+def _limits(runs: Runs) -> Limits:
+    limits = Limits()
+    if runs.keep is not None:
+        limits = limits._replace(keep=runs.keep)
+    if runs.max_bytes is not None:
+        limits = limits._replace(max_bytes=runs.max_bytes)
+    return limits
