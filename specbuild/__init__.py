@@ -6,6 +6,8 @@ from specbuild import hookimpl, Job, Succeeded, Failed
 TYPE_CHECKING = False  # typing's own costs 5 ms of every start
 if TYPE_CHECKING:
     from specbuild.hookspecs import (
+        BadOption,
+        CheckedExecutor,
         Diagnosis,
         Dialect,
         Executor,
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "BadOption",
+    "CheckedExecutor",
     "Diagnosis",
     "Dialect",
     "Executor",

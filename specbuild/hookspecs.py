@@ -197,6 +197,8 @@ class Executor(Protocol):
 
     A name of an executor in such a file must stand in it as `name = "…"`, since commands that only judge
     run no code of the repository.
+
+    One that takes options should have a `check`, too; see `CheckedExecutor`.
     """
 
     @property
@@ -206,6 +208,27 @@ class Executor(Protocol):
         """Carries out one attempt. Several may run at once, in threads of their own.
 
         Whatever it raises fails the attempt, with the plugin's name and the traceback in the log.
+        """
+
+
+class BadOption(NamedTuple):
+    """What is wrong with `[executor.NAME]` of specbuild.toml."""
+
+    key: str  # the option that is wrong; "": one is missing, or they do not go together
+    what: str  # what was found: 'image of [executor.docker] is 3'
+    hint: str = ""  # what is allowed: "it takes a text"
+
+
+class CheckedExecutor(Executor, Protocol):
+    """An executor that looks at its options before anything runs."""
+
+    def check(self, options: Mapping[str, Any]) -> Iterable[BadOption]:
+        """What is wrong with the options; nothing: they are fine.
+
+        Called once before a run, where a task uses the executor or its table is there, and by
+        `specbuild lint` (there not for executors in files of the repository, whose code lint does not run).
+        Each answer stops the run with file and line of its key. Where no task uses the executor, only
+        answers about keys that are there count. `share` is checked by specbuild itself.
         """
 
 

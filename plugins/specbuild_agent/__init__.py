@@ -4,12 +4,12 @@ import contextlib
 import fnmatch
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
-from specbuild import Failed, Job, Stopped, Succeeded, hookimpl
+from specbuild import BadOption, Failed, Job, Stopped, Succeeded, hookimpl
 from specbuild_agent.output import Reading
-from specbuild_agent.presets import Call, Options, Unfit, call, options
+from specbuild_agent.presets import Call, Options, Unfit, call, check, options
 from specbuild_agent.prompt import TemplateError, as_file, render
 
 __all__ = ["Agent", "specbuild_executors"]
@@ -28,6 +28,9 @@ class Agent:
     name: ClassVar[str] = "agent"
     on_edit: ClassVar[Literal["keep"]] = "keep"
     writes: ClassVar[Literal["any"]] = "any"
+
+    def check(self, options: Mapping[str, Any]) -> Iterable[BadOption]:
+        return check(options)
 
     def run(self, job: Job) -> Succeeded | Failed:
         try:

@@ -4,16 +4,21 @@ import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from specbuild import Job
+from specbuild import BadOption, Job
 
+_MOST = 1e15  # dollars
 _LONGEST_ARGUMENT = 100_000  # bytes; Linux takes 128 KiB in one argument
 
 
 class Unfit(ValueError):  # noqa: N818  (what an option is)
     """An option of `[executor.agent]` cannot be."""
+
+    def __init__(self, bad: BadOption) -> None:
+        super().__init__(f"{bad.what}; {bad.hint}")
+        self.bad = bad
 
 
 @dataclass(frozen=True)
@@ -87,46 +92,95 @@ class Call(NamedTuple):
 _KNOWN = ("preset", "command", "args", "model", "template", "budget_usd", "budget_tokens", "share")
 
 
-def options(given: Mapping[str, Any]) -> Options:
-    """The options as values; raises Unfit with what was found and what is allowed."""
+def check(given: Mapping[str, Any]) -> list[BadOption]:
+    """What is wrong with the options, all of it."""
+    found = []
     for key in given:
         if key not in _KNOWN:
             near = difflib.get_close_matches(key, _KNOWN, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(_KNOWN)}"
-            raise Unfit(f"[executor.agent] knows no {key}; {hint}")
-    found = Options(
+            found.append(BadOption(key, f"[executor.agent] knows no {key}", hint))
+    for read in (_preset, _args, _model, _template, _budget_usd, _budget_tokens):
+        try:
+            read(given)
+        except Unfit as error:
+            found.append(error.bad)
+    return found
+
+
+def options(given: Mapping[str, Any]) -> Options:
+    """The options as values; raises Unfit with what was found and what is allowed."""
+    for bad in check(given):
+        raise Unfit(bad)
+    return Options(
         preset=_preset(given),
-        args=_words(given, "args") or (),
-        model=_text(given, "model"),
-        template=_text(given, "template"),
-        budget_usd=_number(given, "budget_usd"),
+        args=_args(given),
+        model=_model(given),
+        template=_template(given),
+        budget_usd=_budget_usd(given),
+        budget_tokens=_budget_tokens(given),
     )
-    tokens = _number(given, "budget_tokens")
-    return found if tokens is None else replace(found, budget_tokens=int(tokens))
 
 
 def _preset(given: Mapping[str, Any]) -> Preset:
-    name, command = _text(given, "preset"), _words(given, "command")
+    name = _text(given, "preset")
+    command = _words(given, "command")
     if name is not None and command is not None:
-        raise Unfit("[executor.agent] has preset and command; it takes one of them")
+        raise _unfit("command", "[executor.agent] has preset and command", "it takes one of them")
     if command is not None:
-        if not command:
-            raise Unfit('command of [executor.agent] takes a list such as ["my-agent", "{prompt_file}"]')
+        if not command or not command[0].strip():
+            hint = 'it takes a list such as ["my-agent", "{prompt_file}"]'
+            raise _unfit("command", "command of [executor.agent] names no program", hint)
         takes = any(f"{{{each}}}" in word for word in command for each in ("prompt", "prompt_file"))
         return Preset(command, stdin=not takes)
     if name is None:
-        raise Unfit(f'[executor.agent] needs preset = "…" ({", ".join(PRESETS)}) or command = […]')
+        what = "[executor.agent] says neither which preset nor which command"
+        raise _unfit("", what, f'write preset = "…" ({", ".join(PRESETS)}) or command = […]')
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(PRESETS)}, or command = […]"
-        raise Unfit(f'preset of [executor.agent] is "{name}"; {hint}')
+        raise _unfit("preset", f'preset of [executor.agent] is "{name}"', hint)
     return PRESETS[name]
+
+
+def _args(given: Mapping[str, Any]) -> tuple[str, ...]:
+    return _words(given, "args") or ()
+
+
+def _model(given: Mapping[str, Any]) -> str | None:
+    return _text(given, "model")
+
+
+def _template(given: Mapping[str, Any]) -> str | None:
+    path = _text(given, "template")
+    if path is not None and (path.startswith(("/", "~")) or ".." in path.split("/")):
+        hint = "it takes a file of the repository, from its top"
+        raise _unfit("template", f'template of [executor.agent] is "{path}"', hint)
+    return path
+
+
+def _budget_usd(given: Mapping[str, Any]) -> float | None:
+    value = given.get("budget_usd")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST:
+        raise _mistyped("budget_usd", value, "a number above 0")
+    return float(value)
+
+
+def _budget_tokens(given: Mapping[str, Any]) -> int | None:
+    value = given.get("budget_tokens")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise _mistyped("budget_tokens", value, "a whole number above 0")
+    return value
 
 
 def _text(given: Mapping[str, Any], key: str) -> str | None:
     value = given.get(key)
     if value is not None and not (isinstance(value, str) and value.strip()):
-        raise Unfit(f"{key} of [executor.agent] is {value!r:.80}; it takes a text")
+        raise _mistyped(key, value, "a text")
     return value
 
 
@@ -135,17 +189,16 @@ def _words(given: Mapping[str, Any], key: str) -> tuple[str, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise Unfit(f'{key} of [executor.agent] takes a list of texts such as ["--model", "large"]')
+        raise _mistyped(key, value, 'a list of texts such as ["--model", "large"]')
     return tuple(value)
 
 
-def _number(given: Mapping[str, Any], key: str) -> float | None:
-    value = given.get(key)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-        raise Unfit(f"{key} of [executor.agent] is {value!r:.80}; it takes a number above 0")
-    return float(value)
+def _mistyped(key: str, value: object, takes: str) -> Unfit:
+    return _unfit(key, f"{key} of [executor.agent] is {value!r:.80}", f"it takes {takes}")
+
+
+def _unfit(key: str, what: str, hint: str) -> Unfit:
+    return Unfit(BadOption(key, what, hint))
 
 
 def call(chosen: Options, job: Job, prompt: str, prompt_file: str, *, left_usd: float | None) -> Call:

@@ -4,10 +4,10 @@ import json
 import os
 import posixpath
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from specbuild import Failed, Job, Succeeded, hookimpl
+from specbuild import BadOption, Failed, Job, Succeeded, hookimpl
 
 if TYPE_CHECKING:
     import jinja2
@@ -30,12 +30,13 @@ class Jinja:
     on_edit: ClassVar[Literal["rebuild"]] = "rebuild"
     writes: ClassVar[Literal["declared"]] = "declared"
 
+    def check(self, options: Mapping[str, Any]) -> Iterable[BadOption]:
+        for key in options:
+            if key != "share":
+                yield BadOption(key, f"[executor.jinja] knows no {key}", "it takes no options")
+
     def run(self, job: Job) -> Succeeded | Failed:
         task = job.task
-        if job.options:
-            return Failed(
-                f"[executor.jinja] knows no {next(iter(job.options))}; it has no keys", permanent=True
-            )
         try:
             names = shlex.split(task.recipe or "")
         except ValueError as error:

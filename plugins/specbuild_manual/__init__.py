@@ -4,9 +4,10 @@ import os
 import select
 import sys
 import threading
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
 
-from specbuild import Failed, Job, Succeeded, hookimpl
+from specbuild import BadOption, Failed, Job, Succeeded, hookimpl
 
 _LOOK = 0.2  # seconds between looks at whether the run was cancelled
 
@@ -21,6 +22,11 @@ class Manual:
 
     def __init__(self) -> None:
         self._one_at_a_time = threading.Lock()
+
+    def check(self, options: Mapping[str, Any]) -> Iterable[BadOption]:
+        for key in options:
+            if key != "share":
+                yield BadOption(key, f"[executor.manual] knows no {key}", "it takes no options")
 
     def run(self, job: Job) -> Succeeded | Failed:
         terminal = _terminal()

@@ -4,9 +4,10 @@ import json
 import os
 import re
 import sys
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
 
-from specbuild import Failed, Job, Succeeded, hookimpl
+from specbuild import BadOption, Failed, Job, Succeeded, hookimpl
 from specbuild_python.child import TaskJob
 
 __all__ = ["Python", "TaskJob", "specbuild_executors"]
@@ -26,6 +27,15 @@ class Python:
     on_edit: ClassVar[Literal["rebuild"]] = "rebuild"
     writes: ClassVar[Literal["declared"]] = "declared"
 
+    def check(self, options: Mapping[str, Any]) -> Iterable[BadOption]:
+        for key in options:
+            if key not in _KNOWN:
+                yield BadOption(key, f"[executor.python] knows no {key}", f"known keys: {', '.join(_KNOWN)}")
+        command = options.get("command")
+        if command is not None and not _is_command(command):
+            what = f"command of [executor.python] is {command!r:.80}"
+            yield BadOption("command", what, 'it takes a list such as ["python3"]')
+
     def run(self, job: Job) -> Succeeded | Failed:
         recipe = (job.task.recipe or "").strip("\n")
         if not recipe.strip():
@@ -33,14 +43,17 @@ class Python:
         if job.task.language not in (None, "python"):
             return Failed(f"the recipe is {job.task.language}; use executor shell", permanent=True)
         command = job.options.get("command", [sys.executable])
-        unknown = sorted(set(job.options) - {"command"})
-        if unknown:
-            return Failed(f"[executor.python] knows no {unknown[0]}; known keys: command", permanent=True)
-        if not (isinstance(command, list) and command and all(isinstance(word, str) for word in command)):
-            return Failed('command of [executor.python] takes a list such as ["python3"]', permanent=True)
         child = os.path.join(os.path.dirname(os.path.abspath(__file__)), "child.py")
         code = job.run([*command, child], input=_message(job, recipe.strip()))
         return Succeeded() if code == 0 else Failed(f"the recipe ended with exit code {code}", exit_code=code)
+
+
+_KNOWN = ("command", "share")
+
+
+def _is_command(value: object) -> bool:
+    words = value if isinstance(value, list) else []
+    return bool(words) and all(isinstance(word, str) for word in words) and bool(words[0].strip())
 
 
 def _message(job: Job, recipe: str) -> bytes:

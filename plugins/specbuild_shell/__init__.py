@@ -1,10 +1,10 @@
 """The executor `shell`: a recipe is a shell script."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from specbuild import Failed, Job, Succeeded, hookimpl
+from specbuild import BadOption, Failed, Job, Succeeded, hookimpl
 
 
 class Shell:
@@ -18,29 +18,38 @@ class Shell:
     on_edit: ClassVar[Literal["rebuild"]] = "rebuild"
     writes: ClassVar[Literal["declared"]] = "declared"
 
+    def check(self, options: Mapping[str, Any]) -> Iterable[BadOption]:
+        for key in options:
+            if key not in _KNOWN:
+                yield BadOption(key, f"[executor.shell] knows no {key}", f"known keys: {', '.join(_KNOWN)}")
+        command = options.get("command")
+        if command is not None and not _is_command(command):
+            what = f"command of [executor.shell] is {command!r:.80}"
+            yield BadOption("command", what, 'it takes a list such as ["zsh", "-e"]')
+
     def run(self, job: Job) -> Succeeded | Failed:
         recipe = job.task.recipe
         if not recipe or not recipe.strip():
             return Failed("there is no recipe; give the task a `run:` or a fenced block", permanent=True)
         if job.task.language == "python":
             return Failed("the recipe is Python; use executor python", permanent=True)
-        command = _command(job.options, job.task.language)
-        if isinstance(command, Failed):
-            return command
-        code = job.shell(recipe, command)
+        code = job.shell(recipe, _command(job.options, job.task.language))
         return Succeeded() if code == 0 else Failed(ending(code), exit_code=code)
 
 
-def _command(options: Any, language: str | None) -> Sequence[str] | Failed:
-    command = options.get("command")
-    unknown = sorted(set(options) - {"command"})
-    if unknown:
-        return Failed(f"[executor.shell] knows no {unknown[0]}; known keys: command", permanent=True)
-    if command is None:
-        return ("bash", "-eu") if language == "bash" else ("sh", "-eu")
-    if isinstance(command, list) and command and all(isinstance(word, str) for word in command):
+_KNOWN = ("command", "share")
+
+
+def _is_command(value: object) -> bool:
+    words = value if isinstance(value, list) else []
+    return bool(words) and all(isinstance(word, str) for word in words) and bool(words[0].strip())
+
+
+def _command(options: Mapping[str, Any], language: str | None) -> Sequence[str]:
+    command: Sequence[str] | None = options.get("command")
+    if command is not None:
         return command
-    return Failed('command of [executor.shell] takes a list such as ["zsh", "-e"]', permanent=True)
+    return ("bash", "-eu") if language == "bash" else ("sh", "-eu")
 
 
 def ending(code: int) -> str:

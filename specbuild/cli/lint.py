@@ -25,6 +25,7 @@ def command(**given: Any) -> int:
     tasks = [task for task in project.graph.tasks if task.name.file in here.reported]
     warnings = [w for w in (*project.warnings, *_later(here)) if w.file in here.reported]
     warnings.sort(key=lambda warning: (project.files.index(warning.file), warning.line))
+    warnings += _of_options(here)
     alone = [task for task in tasks if not _looks_at_anything(task)]
     if given["as_json"]:
         print_json(
@@ -60,6 +61,16 @@ def _later(here: Here) -> list[Warning_]:
                 later = graph.tasks[last].name.id
                 message = f"{task.name.id} reads {path}, which only the later {later} makes: it is no input"
                 found.append(Warning_(task.name.file, task.text.line, "read-before-made", message))
+    return found
+
+
+def _of_options(here: Here) -> list[Warning_]:
+    """What a run would refuse of `[executor.*]`."""
+    found = []
+    for error in here.registry.bad_options(here.executors):
+        file, _, line = error.where.rpartition(":")
+        message = f"{error.what}; {error.hint}" if error.hint else error.what
+        found.append(Warning_(file or error.where, int(line) if file else 1, "bad-option", message))
     return found
 
 

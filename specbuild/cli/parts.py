@@ -167,6 +167,11 @@ class Here:
     def tasks(self) -> Sequence[Task]:
         return self.loaded.project.graph.tasks
 
+    @property
+    def executors(self) -> Mapping[str, str]:
+        """The executors of all tasks, and where each is named first."""
+        return {task.executor: task.recipe_where for task in reversed(self.tasks) if task.executor}
+
     def chosen(self) -> list[int]:
         """Positions of the tasks that the files and the filter choose, in order.
 

@@ -83,7 +83,7 @@ class Plugins:
         except (pluggy.PluginValidationError, ValueError) as error:
             with suppress(AssertionError):  # it was refused before it was registered
                 self.manager.unregister(name=key)
-            raise _broken(source, error) from None
+            raise broken(source, error) from None
         self.sources[key] = source
         for executor in self._each("specbuild_executors", only=key):
             offered = _checked(executor, source)
@@ -116,7 +116,7 @@ class Plugins:
                 found = call()
                 listed = list(found) if found is not None else []
             except Exception as error:
-                raise _broken(source, error, hook) from error
+                raise broken(source, error, hook) from error
             yield from listed
 
     def dialects(self) -> Dialects:
@@ -133,7 +133,7 @@ class Plugins:
             try:
                 found += [_quiet(reporter, self.sources[key], warn) for reporter in call() or ()]
             except Exception as error:  # noqa: BLE001
-                warn(str(_broken(self.sources[key], error, "specbuild_reporters")))
+                warn(str(broken(self.sources[key], error, "specbuild_reporters")))
         return found
 
     def diagnose(self, failure: Failure, warn: Callable[[str], None]) -> Diagnosis | None:
@@ -142,7 +142,7 @@ class Plugins:
             try:
                 diagnosis = call()
             except Exception as error:  # noqa: BLE001
-                warn(str(_broken(self.sources[key], error, "specbuild_diagnose")))
+                warn(str(broken(self.sources[key], error, "specbuild_diagnose")))
                 continue
             if isinstance(diagnosis, Diagnosis):
                 return diagnosis
@@ -190,7 +190,7 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _broken(source: Source, error: BaseException, hook: str = "") -> ConfigError:
+def broken(source: Source, error: BaseException, hook: str = "") -> ConfigError:
     doing = f"its {hook}" if hook else "loading it"
     advice = "correct it" if source.repository else "update or uninstall it"
     where = _line_of(error, source) if source.repository else ""
@@ -275,7 +275,7 @@ def _import(target: str, source: Source) -> object:
         for attribute in filter(None, attributes.split(".")):
             found = getattr(found, attribute)
     except (Exception, SystemExit) as error:
-        raise _broken(source, error) from error
+        raise broken(source, error) from error
     return found
 
 
@@ -318,7 +318,7 @@ def _execute(plugin: RepositoryPlugin, root: str, source: Source) -> ModuleType:
             del sys.modules[name]
             raise
     except (Exception, SystemExit) as error:
-        raise _broken(source, error) from error
+        raise broken(source, error) from error
     return module
 
 

@@ -158,6 +158,15 @@ class Registry:
         plugins.require_sound()
         return load_repository(plugins, self.repository, root, self._where_load())
 
+    def bad_options(self, used: Mapping[str, str], plugins: "Plugins | None" = None) -> Sequence[ConfigError]:
+        """What executors say of their options; `used`: those of tasks, and where each is named.
+
+        Without `plugins` only installed executors are asked, and nothing of the repository is run.
+        """
+        from specbuild.plugins.options import bad_options  # noqa: PLC0415
+
+        return bad_options(plugins or self._installed, self._config, used)
+
     def describe(self) -> Sequence[Described]:
         """Every executor, from where, which version; for plugins that fail, why. Runs no repository code."""
         listed = list(self._installed.described())

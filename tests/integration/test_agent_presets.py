@@ -407,17 +407,20 @@ def test_a_template_that_cannot_be_used_fails_the_task_for_good(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "[executor.agent] needs preset"),
+        ({}, "[executor.agent] says neither which preset nor which command"),
         ({"preset": "claud"}, 'preset of [executor.agent] is "claud"; did you mean claude?'),
         ({"preset": "claude", "command": ["x"]}, "has preset and command; it takes one of them"),
         ({"command": "mine {prompt}"}, "takes a list of texts"),
-        ({"command": []}, "takes a list such as"),
+        ({"command": []}, "names no program; it takes a list such as"),
+        ({"preset": "claude", "template": "../t.md"}, "it takes a file of the repository"),
+        ({"preset": "claude", "budget_usd": float("nan")}, "it takes a number above 0"),
+        ({"preset": "claude", "budget_tokens": 1.5}, "it takes a whole number above 0"),
         ({"preset": "claude", "modell": "x"}, "knows no modell; did you mean model?"),
         (
             {"preset": "claude", "budget_usd": "5"},
             "budget_usd of [executor.agent] is '5'; it takes a number above 0",
         ),
-        ({"preset": "claude", "budget_tokens": 0}, "it takes a number above 0"),
+        ({"preset": "claude", "budget_tokens": 0}, "it takes a whole number above 0"),
     ],
 )
 def test_options_that_cannot_be_are_told_and_not_tried_again(

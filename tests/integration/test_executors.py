@@ -127,10 +127,84 @@ def test_another_shell_by_config(tmp_path: Path) -> None:
     result, log = run(attempt(tmp_path, "the recipe", options=options))
     assert result == Ran()
     assert log == "-c|the recipe|"
-    for wrong in ({"command": "zsh"}, {"comand": ["zsh"]}):
-        failed = failure(attempt(tmp_path, "x", options=wrong))
-        assert failed.permanent
-        assert "[executor.shell]" in failed.message
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        (
+            '[executor.shell]\n\ncommand = "zsh"',
+            'specbuild.toml:3: command of [executor.shell] is \'zsh\'; it takes a list such as ["zsh", "-e"]',
+        ),
+        (
+            "[executor.shell]\ncommand = []",
+            "specbuild.toml:2: command of [executor.shell] is []; it takes a list",
+        ),
+        (
+            "[executor.shell]\ncomand = 1",
+            "specbuild.toml:2: [executor.shell] knows no comand; known keys: command",
+        ),
+        (
+            "[executor.python]\ncommand = ['']",
+            "specbuild.toml:2: command of [executor.python] is ['']; it takes",
+        ),
+        ("executor.python.x = 1", "specbuild.toml:1: [executor.python] knows no x; known keys: command"),
+        ("[executor.manual]\nask = true", "specbuild.toml:2: [executor.manual] knows no ask"),
+        ("[executor.jinja]\n'a.b' = true", "specbuild.toml:2: [executor.jinja] knows no a.b"),
+        (
+            "[executor.agent]\npresett = 'x'",
+            "specbuild.toml:2: [executor.agent] knows no presett; did you mean",
+        ),
+        (
+            "[executor.agent]\npreset = 'claud'",
+            'specbuild.toml:2: preset of [executor.agent] is "claud"; did you',
+        ),
+    ],
+)
+def test_bad_options_are_told_with_their_line_even_where_no_task_uses_the_executor(
+    toml: str, told: str
+) -> None:
+    registry = Registry(parse(toml), lambda _: None, find_installed=list)
+    (error,) = registry.bad_options({})
+    assert str(error).startswith(told)
+
+
+def test_what_options_lack_is_told_only_where_a_task_uses_the_executor() -> None:
+    registry = Registry(parse("[executor.agent]\nmodel = 'x'"), lambda _: None, find_installed=list)
+    assert registry.bad_options({"shell": "tasks.md:1"}) == []
+    (error,) = registry.bad_options({"agent": "tasks.md:7"})
+    assert error.where == "specbuild.toml:1"
+    (error,) = Registry(Config(), lambda _: None, find_installed=list).bad_options({"agent": "tasks.md:7"})
+    assert str(error).startswith("tasks.md:7: [executor.agent] says neither which preset nor which command")
+
+
+def test_all_bad_options_are_told_at_once() -> None:
+    toml = "[executor.agent]\npreset = 3\nmodel = 4\nbudget_tokens = 0.5\nx = 1\n[executor.shell]\ny = 1\n"
+    registry = Registry(parse(toml), lambda _: None, find_installed=list)
+    assert sorted(error.where for error in registry.bad_options({})) == [
+        f"specbuild.toml:{line}" for line in (2, 3, 4, 5, 7)
+    ]
+
+
+def test_good_options_of_every_executor_are_taken() -> None:
+    toml = """
+[executor.agent]
+preset = "claude"
+args = ["--x"]
+model = "large"
+template = "t.md"
+budget_usd = 1
+budget_tokens = 100
+share = ["node_modules"]
+[executor.shell]
+command = ["zsh", "-e"]
+[executor.python]
+command = ["python3"]
+share = "x"
+"""
+    registry = Registry(parse(toml), lambda _: None, find_installed=list)
+    every = dict.fromkeys(("agent", "shell", "python", "manual", "jinja"), "tasks.md:1")
+    assert registry.bad_options(every) == []
 
 
 def test_a_recipe_longer_than_an_argument_may_be_is_run(tmp_path: Path) -> None:
@@ -300,7 +374,6 @@ def test_another_interpreter_by_config(tmp_path: Path) -> None:
         failure(attempt(tmp_path, "1", executor="python", options={"command": ["no-such-python"]})).exit_code
         == 127
     )
-    assert failure(attempt(tmp_path, "1", executor="python", options={"x": 1})).permanent
 
 
 # manual

@@ -415,3 +415,65 @@ def test_a_config_without_plugins_needs_no_reading() -> None:
         raise AssertionError("nothing is to be read")
 
     assert Registry(Config(), read, find_installed=list).files == {}
+
+
+# What executors say of their options
+
+
+CHECKED = """
+from specbuild import BadOption, Failed, Succeeded, hookimpl
+
+class Docker:
+    name = "docker"
+
+    def check(self, options):
+        {check}
+
+    def run(self, job):
+        return Succeeded()
+
+@hookimpl
+def specbuild_executors():
+    return [Docker()]
+"""
+TABLE = '[plugins]\nload = ["d.py"]\n\n[executor.docker]\nimage = 3\n'
+
+
+def docker(root: Path, check: str) -> tuple[Registry, Plugins]:
+    source = CHECKED.format(check=check)
+    (root / "d.py").write_text(source)
+    found = registry(TABLE, {"d.py": source})
+    return found, found.load(str(root))
+
+
+def test_an_executor_of_the_repository_checks_its_options_too(tmp_path: Path) -> None:
+    check = 'return [BadOption("image", f"image is {options[\'image\']}", "it takes a text")]'
+    found, plugins = docker(tmp_path, check)
+    (error,) = found.bad_options({}, plugins)
+    assert str(error) == "specbuild.toml:5: image is 3; it takes a text"
+
+
+def test_no_code_of_the_repository_runs_where_options_are_only_looked_at(tmp_path: Path) -> None:
+    source = CHECKED.format(check="raise SystemExit")
+    found = registry(TABLE, {"d.py": source})
+    assert found.bad_options({"docker": "tasks.md:1"}) == []
+
+
+def test_an_executor_without_a_check_takes_any_options(tmp_path: Path) -> None:
+    plugins = in_repository(tmp_path, PLUGIN)
+    assert registry("[executor.copy]\nx = 1\n").bad_options({"copy": "tasks.md:1"}, plugins) == []
+
+
+@pytest.mark.parametrize(
+    ("check", "told"),
+    [
+        ("return options['nope']", "raised KeyError: 'nope'"),
+        ("return 3", "raised TypeError: 'int' object is not iterable"),
+        ("return ['image is wrong']", "raised TypeError: 'image is wrong' is no BadOption"),
+    ],
+)
+def test_a_check_that_is_broken_names_its_plugin(tmp_path: Path, check: str, told: str) -> None:
+    found, plugins = docker(tmp_path, check)
+    message = refused(lambda: found.bad_options({}, plugins))
+    assert 'plugin d.py is broken: its check of executor "docker"' in message
+    assert told in message
