@@ -10,7 +10,7 @@ import click
 from specbuild.cli.options import Options
 from specbuild.cli.parts import Here, Selection
 from specbuild.cli.reporters import Reporters
-from specbuild.reporting.github import on_github, step_summary
+from specbuild.reporting.terminal import on_github
 from specbuild.reporting.text import Line, clean
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def summary(here: Here, options: Options, reporters: Reporters) -> tuple["Summar
     reporters.screen.show(lines[:1] if options.verbosity == "quiet" else [Line(""), *lines])
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if on_github(os.environ) and page:
+        from specbuild.reporting.github import step_summary
+
         with contextlib.suppress(OSError):  # a page that cannot be written is no failed build
             step_summary(figures, page)
     return figures, lines

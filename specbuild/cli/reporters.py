@@ -13,9 +13,8 @@ from specbuild.config import Runs
 from specbuild.engine.events import Event, TaskFinished, TaskOutput, Warned
 from specbuild.engine.task import TaskName
 from specbuild.plugins.loading import Plugins
-from specbuild.reporting.github import GitHubReporter, on_github
 from specbuild.reporting.plain import PlainReporter
-from specbuild.reporting.terminal import Screen, screen_for
+from specbuild.reporting.terminal import Screen, on_github, screen_for
 from specbuild.runlog import Limits, Run, RunLog, read_runs, sessions_since_success
 
 
@@ -56,6 +55,8 @@ class Reporters:
         stack.callback(self.screen.close)
         self._listeners.append(self.screen)
         if on_github(os.environ):
+            from specbuild.reporting.github import GitHubReporter
+
             lines = {task.name: task.text.line for task in here.tasks}
             self._listeners.append(GitHubReporter(sys.stderr, line=lines.get))
         for told in plugins.reporters(self.warn):

@@ -1,7 +1,7 @@
 """On GitHub Actions: annotations for what failed, and the summary on the page of the run."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from specbuild.engine.events import Event, GateFinished, RunFinished, RunStarted, TaskFinished, Warned
@@ -13,11 +13,6 @@ from specbuild.reporting.text import clean, ellipsis
 
 MOST = 10
 """GitHub shows so many annotations of a kind for each step."""
-
-
-def on_github(environment: Mapping[str, str]) -> bool:
-    """Whether this runs as a step of a workflow."""
-    return environment.get("GITHUB_ACTIONS") == "true"
 
 
 class GitHubReporter:

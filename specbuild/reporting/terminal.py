@@ -53,3 +53,8 @@ def lively(stream: TextIO, environment: Mapping[str, str]) -> bool:
     if environment.get("TERM", "dumb") in {"", "dumb", "unknown"} or environment.get("CI"):
         return False
     return is_terminal(stream) and (stream.encoding or "").lower().replace("-", "") == "utf8"
+
+
+def on_github(environment: Mapping[str, str]) -> bool:
+    """Whether this runs as a step of a workflow."""
+    return environment.get("GITHUB_ACTIONS") == "true"

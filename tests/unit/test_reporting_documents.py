@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from specbuild.engine.events import GateFinished, RunStarted, TaskFinished, Warned
 from specbuild.engine.task import TaskName
 from specbuild.reporting.documents import Standing, changes, literal, progress, session, summary_document
-from specbuild.reporting.github import GitHubReporter, on_github, step_summary
+from specbuild.reporting.github import GitHubReporter, step_summary
 from specbuild.reporting.junit import junit
 from specbuild.reporting.summary import summarise
-from specbuild.reporting.terminal import lively, screen_for
+from specbuild.reporting.terminal import lively, on_github, screen_for
 from specbuild.runlog import Run
 
 EXPECTED = Path(__file__).parent / "expected"
