@@ -10,7 +10,7 @@ from collections.abc import Callable
 import click
 
 from specbuild.errors import RepositoryError, UsageError
-from specbuild.process import clean_environment
+from specbuild.environment import clean_environment
 
 TASK_FILE = "specs/001-auth/tasks.md"
 _PROJECT = os.path.join(os.path.dirname(__file__), "demo_project")

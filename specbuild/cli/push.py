@@ -4,7 +4,7 @@ import os
 
 import click
 
-from specbuild.process import clean_environment
+from specbuild.environment import clean_environment
 
 
 @click.command(

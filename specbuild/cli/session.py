@@ -27,6 +27,7 @@ from specbuild.engine.plan import Choice
 from specbuild.engine.project import Project
 from specbuild.engine.task import Entry, TaskName
 from specbuild.engine.transaction import World
+from specbuild.environment import clean_environment
 from specbuild.errors import StaleError
 from specbuild.git.committer import GitCommitter
 from specbuild.git.files import another
@@ -37,7 +38,6 @@ from specbuild.git.repository import Repository
 from specbuild.git.workspace import GitWorkspaces
 from specbuild.plugins.loading import Plugins
 from specbuild.plugins.running import PluginExecutors
-from specbuild.process import clean_environment
 from specbuild.project import Loaded
 from specbuild.reporting.text import Line, clean
 

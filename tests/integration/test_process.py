@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from specbuild.process import Finished, clean_environment, run
+from specbuild.environment import clean_environment
+from specbuild.process import Finished, run
 
 ENV = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
 
