@@ -12,7 +12,7 @@ from specbuild.githooks.pushed import Update, is_nothing, is_rehearsal, of_pre_p
 
 if TYPE_CHECKING:
     from specbuild.cli.building import Built
-    from specbuild.cli.pushes import Judgement
+    from specbuild.cli.pushes import Judgement, Pushed
 
 REFUSED = 1
 _LISTED = 20
@@ -67,6 +67,7 @@ def _judge_all(updates: Sequence[Update], remote: str | None, *, server: bool) -
 
     repository = Repository.open(os.getcwd())
     refused: list[tuple[Update, Judgement]] = []
+    judged: list[Pushed] = []
     seen: set[tuple[str, str | None]] = set()
     for update in updates:
         commit = commit_of(repository, update.oid)
@@ -78,12 +79,14 @@ def _judge_all(updates: Sequence[Update], remote: str | None, *, server: bool) -
         here = Pushed(commit, update.branch)
         check = server or here.loaded.config.hooks.pre_push_mode == "check"
         judgement = judge(here, check=check, skip=_skipped())
+        judged.append(here)
         for line in judgement.told():
             _say(f"{update}: {line}")
         if judgement.refused:
             refused.append((update, judgement))
         elif not (server or update.tag or _skipped()):
             remember(judgement)
+    _tell_unknown(judged)
     return _refuse(refused, server=server) if refused else 0
 
 
@@ -233,9 +236,26 @@ def _refuse_other_git_dir() -> None:
         )
 
 
-def _skipped() -> frozenset[str]:
-    words = os.environ.get("SPECBUILD_SKIP", "").split(",")
-    return frozenset(word.strip().casefold() for word in words if word.strip())
+def _skipped() -> Mapping[str, str]:
+    """The names of SPECBUILD_SKIP, as they are compared, and as they are written."""
+    words = [word.strip() for word in os.environ.get("SPECBUILD_SKIP", "").split(",")]
+    return {word.casefold(): word for word in words if word}
+
+
+def _tell_unknown(judged: "Sequence[Pushed]") -> None:
+    """A slip of the pen in SPECBUILD_SKIP would leave nothing out, silently."""
+    skipped = _skipped()
+    if not judged or not skipped:
+        return
+    from difflib import get_close_matches
+
+    names = [task.name for here in judged for task in here.tasks]
+    known = {form.casefold(): form for name in names for form in (name.id, str(name))}
+    for folded, word in skipped.items():
+        if folded not in known:
+            near = get_close_matches(folded, known, n=1)
+            hint = f"; did you mean {known[near[0]]}?" if near else ""
+            _say(f"SPECBUILD_SKIP names {word}, but no pushed task is called that{hint}")
 
 
 def _stdin() -> bytes:

@@ -421,6 +421,13 @@ def test_specbuild_skip_leaves_out_the_tasks_that_it_names_and_says_so(make: Mak
     assert "main: skipped by SPECBUILD_SKIP: T001, T003" in pushed.said
 
 
+def test_a_name_in_specbuild_skip_that_no_task_has_is_told(make: Make) -> None:
+    clone = make(box("T001", "a.txt"), box("T002", "b.txt"))
+    pushed = clone.push("-q", "origin", "main", SPECBUILD_SKIP="T001,T00x, T002")
+    unknown = "specbuild: SPECBUILD_SKIP names T00x, but no pushed task is called that; did you mean T002?\n"
+    assert pushed == (0, unknown)
+
+
 def test_no_variable_of_git_reaches_a_recipe(make: Make) -> None:
     spill = "env | grep '^GIT_' | cut -d= -f1 | sort >a.txt; git init -q inner; git -C inner rev-parse --git-dir >b.txt"
     clone = make(box("T001", "a.txt b.txt", run=spill), build=False)
