@@ -4,9 +4,10 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
-from specbuild.config import Config, Decision, ExecutorDefaults, TaskSource, parse
+from specbuild.config import Config, Decider, Decision, ExecutorDefaults, TaskSource, parse
 from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
@@ -15,7 +16,7 @@ from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Project
-from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskText, Warning_
+from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskName, TaskText, Warning_
 from specbuild.errors import ConfigError, TaskFileError
 from specbuild.refusals import refuse
 from specbuild.taskfile import parse as parse_tasks
@@ -106,32 +107,21 @@ def load(
     texts = [text for file in parsed.values() for text in file.tasks]
     config.check(known.names, texts)
     recall = _Recall(texts, recorded)
+    warnings = [warning for file in parsed.values() for warning in file.warnings]
+    decide = Decider(config, known.defaults)
+    decided = [_decided(text, decide) for text in texts]
+    needs = resolve_needs([text for text, _ in decided])
+    maker = _Maker(snapshot, known, needs)
     tasks: list[Task] = []
     decisions: dict[int, Decision] = {}
-    warnings = [warning for file in parsed.values() for warning in file.warnings]
-    needed: list[TaskText] = []
-    foreseen = Foreseen(snapshot)
-    links = Links(snapshot.entry, snapshot.read)
-    for source in sources:
-        for text in parsed[source.file].tasks:
-            if text.group:
-                needed.append(text)
-                continue
-            decision = config.decide(text, known.defaults)
-            task, found = _task(text, decision, source, foreseen, recall.of(text), links=links)
-            task = replace(
-                task,
-                executor_blob=_executor_blob(decision, snapshot, known),
-                template=decision.template,
-                template_blob=_blob(decision.template, snapshot),
-            )
-            foreseen.add(task.targets)
-            decisions[len(tasks)] = decision
-            warnings += found
-            tasks.append(task)
-            needed.append(task.text)
-    needs = resolve_needs(needed)
-    tasks = [replace(task, needs=needs[task.name]) for task in tasks]
+    roots = {source.file: source.root for source in sources}
+    for text, decision in decided:
+        if decision is None:
+            continue
+        task, found = maker.task(text, decision, roots[text.name.file], recall.of(text))
+        decisions[len(tasks)] = decision
+        warnings += found
+        tasks.append(task)
     shared = owned(tasks)
     warnings += _ownership_warnings(tasks, shared)
     graph = build_graph(shared)
@@ -189,75 +179,119 @@ class _Recall:
         return self._found.get((text.definition, name))
 
 
-def _task(
-    text: TaskText,
-    decision: Decision,
-    source: TaskSource,
-    places: Foreseen,
-    checkpoint: Checkpoint | None,
-    *,
-    links: Links,
-) -> tuple[Task, Sequence[Warning_]]:
-    root = source.root
-    warnings: Sequence[Warning_] = ()
+def _decided(text: TaskText, decide: Decider) -> tuple[TaskText, Decision | None]:
+    """A text with the needs that a rule adds, and the decision about it; None: a group is never run."""
+    if text.group:
+        return text, None
+    decision = decide(text)
+    if decision.needs and "needs" not in text.keys and "depends on" not in text.keys:
+        added = (Need(need, explicit=True, line=text.line) for need in decision.needs)
+        text = replace(text, needs=(*text.needs, *added))
+    return text, decision
+
+
+class _Paths(NamedTuple):
+    """What a task makes and looks at, apart from its declared inputs."""
+
+    targets: tuple[RepoPath, ...]
+    written: tuple[str, ...]
+    reads: tuple[RepoPath, ...] = ()
     absent: frozenset[RepoPath] = frozenset()
     unresolved: tuple[str, ...] = ()
-    reads: tuple[RepoPath, ...] = ()
-    if decision.targets is None and checkpoint is not None:
-        # the line is text that anybody may have written
-        targets = tuple(path for path in checkpoint.targets if outside(path) is None)
-        absent = frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT)
-        reads = checkpoint.reads
-        written = tuple(m.written for m in text.mentions if m.role == "target")
-    else:
-        found = resolve(text, places, root=root)
-        warnings, reads, absent = found.warnings, found.reads, found.absent
-        if decision.targets is None:
-            targets, unresolved = found.targets, found.unresolved
-            written = tuple(m.written for m in text.mentions if m.role == "target")
+
+
+class _Maker:
+    """Makes tasks of texts and decisions, in order: each sees the targets of those before it."""
+
+    def __init__(
+        self, snapshot: Snapshot, known: Known, needs: Mapping[TaskName, tuple[TaskName, ...]]
+    ) -> None:
+        self._known = known
+        self._needs = needs
+        self._places = Foreseen(snapshot)
+        self._links = Links(snapshot.entry, snapshot.read)
+        self._blob = lru_cache(maxsize=None)(lambda path: _blob(path, snapshot))
+
+    def task(
+        self, text: TaskText, decision: Decision, root: RepoPath, checkpoint: Checkpoint | None
+    ) -> tuple[Task, Sequence[Warning_]]:
+        warnings: Sequence[Warning_] = ()
+        if decision.targets is None and checkpoint is not None:
+            paths = _as_recorded(text, checkpoint)
         else:
-            targets = written = decision.targets
-            below = root if "targets" in text.keys else ""
-            targets = tuple(dict.fromkeys(_real(links, normal(path, root=below)) for path in targets))
-            absent = absent & frozenset(targets)
-            reads = tuple(path for path in reads if path not in targets)
-    shared = len(decision.inputs) - len(decision.own_inputs)
-    below = root if "inputs" in text.keys else ""
-    inputs = (
-        *(normal(path) for path in decision.inputs[:shared]),
-        *(normal(path, root=below) for path in decision.own_inputs),
-    )
-    inputs = tuple(dict.fromkeys(each for path in inputs for each in _followed(links, _real(links, path))))
-    if decision.needs and "needs" not in text.keys and "depends on" not in text.keys:
-        text = replace(
-            text, needs=(*text.needs, *(Need(need, explicit=True, line=text.line) for need in decision.needs))
+            paths, warnings = self._resolved(text, decision, root)
+        self._places.add(paths.targets)
+        task = Task(
+            text=text,
+            targets=paths.targets,
+            absent=paths.absent,
+            targets_declared=decision.targets is not None,
+            targets_written=paths.written,
+            reads=paths.reads,
+            inputs=self._inputs(text, decision, root),
+            unresolved=paths.unresolved,
+            executor=decision.executor,
+            options=decision.options,
+            recipe=decision.recipe,
+            recipe_where=decision.where,
+            on_edit=decision.on_edit,
+            writes=decision.writes,
+            isolation=decision.isolation,
+            verify=decision.verify,
+            timeout=decision.timeout,
+            retries=decision.retries,
+            env=decision.env,
+            setup=decision.setup,
+            review=decision.review,
+            share=decision.share,
+            reuse=decision.reuse,
+            executor_blob=self._blob(self._known.files.get(decision.executor or "")),
+            template=decision.template,
+            template_blob=self._blob(decision.template),
+            needs=self._needs[text.name],
         )
-    task = Task(
-        text=text,
-        targets=targets,
-        absent=absent,
-        targets_declared=decision.targets is not None,
-        targets_written=written,
-        reads=reads,
-        inputs=inputs,
-        unresolved=unresolved,
-        executor=decision.executor,
-        options=decision.options,
-        recipe=decision.recipe,
-        recipe_where=decision.where,
-        on_edit=decision.on_edit,
-        writes=decision.writes,
-        isolation=decision.isolation,
-        verify=decision.verify,
-        timeout=decision.timeout,
-        retries=decision.retries,
-        env=decision.env,
-        setup=decision.setup,
-        review=decision.review,
-        share=decision.share,
-        reuse=decision.reuse,
+        return task, warnings
+
+    def _resolved(
+        self, text: TaskText, decision: Decision, root: RepoPath
+    ) -> tuple[_Paths, Sequence[Warning_]]:
+        """Paths as the description says them; declared targets take the place of inferred ones."""
+        found = resolve(text, self._places, root=root)
+        if decision.targets is None:
+            written = _targets_in_prose(text)
+            return _Paths(found.targets, written, found.reads, found.absent, found.unresolved), found.warnings
+        below = root if "targets" in text.keys else ""
+        targets = tuple(
+            dict.fromkeys(_real(self._links, normal(path, root=below)) for path in decision.targets)
+        )
+        reads = tuple(path for path in found.reads if path not in targets)
+        return _Paths(targets, decision.targets, reads, found.absent & frozenset(targets)), found.warnings
+
+    def _inputs(self, text: TaskText, decision: Decision, root: RepoPath) -> tuple[RepoPath, ...]:
+        if not decision.inputs:
+            return ()
+        links = self._links
+        shared = len(decision.inputs) - len(decision.own_inputs)
+        below = root if "inputs" in text.keys else ""
+        inputs = (
+            *(normal(path) for path in decision.inputs[:shared]),
+            *(normal(path, root=below) for path in decision.own_inputs),
+        )
+        return tuple(dict.fromkeys(each for path in inputs for each in _followed(links, _real(links, path))))
+
+
+def _as_recorded(text: TaskText, checkpoint: Checkpoint) -> _Paths:
+    """The paths of a checkpoint; its line is text that anybody may have written."""
+    return _Paths(
+        targets=tuple(path for path in checkpoint.targets if outside(path) is None),
+        written=_targets_in_prose(text),
+        reads=checkpoint.reads,
+        absent=frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT),
     )
-    return task, warnings
+
+
+def _targets_in_prose(text: TaskText) -> tuple[str, ...]:
+    return tuple([mention.written for mention in text.mentions if mention.role == "target"])
 
 
 def _real(links: Links, path: RepoPath) -> RepoPath:
@@ -279,11 +313,6 @@ def _followed(links: Links, path: RepoPath) -> tuple[RepoPath, ...]:
     except Leaves:
         return (path,)
     return (path,) if leads == path else (path, leads)
-
-
-def _executor_blob(decision: Decision, snapshot: Snapshot, known: Known) -> str | None:
-    """The blob id of the repository's file that holds a task's executor, if one does."""
-    return _blob(known.files.get(decision.executor or ""), snapshot)
 
 
 def _blob(path: RepoPath | None, snapshot: Snapshot) -> str | None:

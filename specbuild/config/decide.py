@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar, cast
 
 from specbuild.config.reading import ISOLATION, ON_EDIT, SETS, WRITES
@@ -29,6 +29,7 @@ REPOSITORY_DEFAULTS = ExecutorDefaults("keep", "any")
 """For an executor of a repository file, and for one that nobody knows yet."""
 
 _EXECUTOR_OF = {"python": "python", "sh": "shell", "bash": "shell"}
+_NO_RULE = Rule(number=0, line=0)
 _WITHOUT_RECIPE = ("agent", "manual")
 
 
@@ -59,13 +60,40 @@ class Decision:
     template: str | None = None  # the file of the repository that prompts are made from
 
 
+class Decider:
+    """Decides about many tasks. Most have nothing of their own to say, and share what their rule says."""
+
+    def __init__(self, config: Config, defaults: Callable[[str], ExecutorDefaults | None]) -> None:
+        self._config = config
+        self._defaults = defaults
+        self._by_rule: dict[int, Decision] = {}
+
+    def __call__(self, text: TaskText) -> Decision:
+        """Raises ConfigError where a key of the body has a value that cannot be."""
+        rule = first_match(self._config, text) or _NO_RULE
+        filled = any("{" in path for path in (*(rule.targets or ()), *(rule.inputs or ())))
+        if text.keys or text.recipe is not None or filled:
+            return _decide(self._config, text, rule, self._defaults)
+        shared = self._by_rule.get(rule.number)
+        if shared is None:
+            shared = self._by_rule[rule.number] = _decide(self._config, text, rule, self._defaults)
+        if shared.recipe is not None or shared.executor is not None:
+            return shared
+        return replace(shared, where=f"{text.name.file}:{text.line}")
+
+
 def decide(config: Config, text: TaskText, defaults: Callable[[str], ExecutorDefaults | None]) -> Decision:
     """The decision about a task. `defaults` tells an executor's attributes, None: it is not known.
 
     Raises ConfigError where a key of the body has a value that cannot be.
     """
+    return Decider(config, defaults)(text)
+
+
+def _decide(
+    config: Config, text: TaskText, rule: Rule, defaults: Callable[[str], ExecutorDefaults | None]
+) -> Decision:
     body = _Body(text)
-    rule = first_match(config, text) or Rule(number=0, line=0)
     recipe, recipe_where = _recipe(config, rule, body)
     executor, executor_where = _executor(config, rule, body, recipe)
     if recipe is not None and recipe is not text.recipe:  # a `run`; a fenced block says its language
@@ -118,10 +146,10 @@ def first_match(config: Config, text: TaskText) -> Rule | None:
 
 def written_targets(text: TaskText) -> tuple[str, ...]:
     """Targets as the body declares them, else as the description mentions them."""
-    declared = _Body(text).targets
+    declared = _Body(text).targets if text.keys else None
     if declared is not None:
         return declared
-    return tuple(mention.written for mention in text.mentions if mention.role == "target")
+    return tuple([mention.written for mention in text.mentions if mention.role == "target"])
 
 
 def _either(*values: T | None) -> T | None:
@@ -280,4 +308,4 @@ class _Body:
         return int(value)
 
 
-__all__ = ["ISOLATION", "WRITES", "Decision", "ExecutorDefaults", "decide", "first_match", "plain"]
+__all__ = ["ISOLATION", "WRITES", "Decider", "Decision", "ExecutorDefaults", "decide", "first_match", "plain"]

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from specbuild.engine.task import Oid, RepoPath, TaskName
 
@@ -17,6 +16,7 @@ LINE = re.compile(rb"^[ ]*Specbuild-Checkpoint: (v1 [^\r\n]*)\r?$", re.MULTILINE
 
 _HEX20 = re.compile(r"[0-9a-f]{20}\Z")
 _SAFE = "/.-_~+,@()"
+_PLAIN = re.compile(rf"[A-Za-z0-9{re.escape(_SAFE)}]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,24 @@ class Recorded(NamedTuple):
 
 
 def _quote(text: str) -> str:
+    if _PLAIN.match(text):
+        return text  # nearly always, and a run asks for tens of thousands
+    from urllib.parse import quote_from_bytes  # noqa: PLC0415  (seldom needed, and slow to import)
+
     return quote_from_bytes(text.encode("utf-8", "surrogateescape"), safe=_SAFE)
 
 
 def _unquote(text: str) -> str:
     if "%" not in text:
         return text  # nearly always, and a history may hold ten thousand lines
+    from urllib.parse import unquote_to_bytes  # noqa: PLC0415
+
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
+
+
+def format_name(name: TaskName) -> str:
+    """A task's full name as lines have it."""
+    return f"{_quote(name.file)}#{_quote(name.id)}"
 
 
 def format_line(checkpoint: Checkpoint) -> str:
@@ -62,7 +73,6 @@ def format_line(checkpoint: Checkpoint) -> str:
 
     Paths keep the order in which the text names them: `{target}` is the first.
     """
-    name = f"{_quote(checkpoint.name.file)}#{_quote(checkpoint.name.id)}"
     words = [
         "v1",
         checkpoint.key,
@@ -70,7 +80,7 @@ def format_line(checkpoint: Checkpoint) -> str:
         checkpoint.definition,
         f"{checkpoint.seconds:.2f}",
         _quote(checkpoint.executor),
-        name,
+        format_name(checkpoint.name),
     ]
     words += [f"t:{_quote(path)}={result}" for path, result in checkpoint.targets.items()]
     words += [f"r:{_quote(path)}" for path in checkpoint.reads]

@@ -10,7 +10,7 @@ from specbuild.engine.glob import is_glob, matcher
 from specbuild.engine.task import RepoPath, Task, TaskName, TaskText, Warning_
 from specbuild.engine.writers import Writers
 
-__all__ = ["Barrier", "Edge", "Graph", "build", "read_paths"]
+__all__ = ["Barrier", "Edge", "Graph", "build"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Graph:
     barriers: tuple[Barrier, ...]
     order: tuple[int, ...]  # topological, otherwise as the files have them
     writers: Writers
+    looks: tuple[tuple[RepoPath, ...], ...]  # by task: what it reads that tasks target or may target
     barred: Mapping[int, tuple[Barrier, ...]] = field(default_factory=dict)  # barriers before a task
     warnings: tuple[Warning_, ...] = ()
 
@@ -50,7 +51,8 @@ def build(tasks: Sequence[Task]) -> Graph:
     draft = Draft(tasks, index, [{} for _ in tasks])
     writers = Writers(tasks)
     _needs(draft)
-    _paths(draft, writers)
+    looks = tuple([_read_paths(task, tasks, writers, index) for task in tasks])
+    _paths(draft, writers, looks)
     _stories(draft)
     _alls(draft)
     _phases(draft)
@@ -71,6 +73,7 @@ def build(tasks: Sequence[Task]) -> Graph:
         barriers=tuple(draft.barriers),
         order=order,
         writers=writers,
+        looks=looks,
         barred={position: tuple(found) for position, found in barred.items()},
         warnings=tuple(draft.warnings),
     )
@@ -83,10 +86,12 @@ def _needs(draft: Draft) -> None:
                 draft.add(position, draft.index[name], "needs", content=True)
 
 
-def read_paths(
+def _read_paths(
     task: Task, tasks: Sequence[Task], writers: Writers, index: dict[TaskName, int]
-) -> list[RepoPath]:
+) -> tuple[RepoPath, ...]:
     """Paths that a task looks at and that tasks target or may target, patterns matched against targets."""
+    if not task.inputs:
+        return task.reads
     paths: dict[RepoPath, None] = dict.fromkeys(task.reads)
     for pattern in task.inputs:
         if pattern == "@needs":
@@ -106,16 +111,16 @@ def read_paths(
             paths.update((path, None) for path in writers.paths() if matches(path))
         else:
             paths[pattern] = None
-            if not pattern.endswith("/") and any(True for _ in writers.overlapping(pattern + "/")):
+            if not pattern.endswith("/") and writers.overlapping(pattern + "/"):
                 paths[pattern + "/"] = None
-    return list(paths)
+    return tuple(paths)
 
 
-def _paths(draft: Draft, writers: Writers) -> None:
+def _paths(draft: Draft, writers: Writers, looks: Sequence[Sequence[RepoPath]]) -> None:
     readers: dict[RepoPath, list[int]] = defaultdict(list)
     for position, task in enumerate(draft.tasks):
-        own = set(task.targets)
-        for path in read_paths(task, draft.tasks, writers, draft.index):
+        own = task.targets
+        for path in looks[position]:
             if path in own:
                 continue
             for before, target in writers.nearest(path, position):
@@ -135,8 +140,11 @@ def _paths(draft: Draft, writers: Writers) -> None:
                     )
     for position, task in enumerate(draft.tasks):
         for path in task.targets:
+            read = readers.get(path)
+            if read is None:
+                continue
             nearest = max((before for before, _ in writers.nearest(path, position)), default=-1)
-            for reader in readers.get(path, ()):
+            for reader in read:
                 if nearest < reader < position:
                     draft.add(position, reader, "overwrites", path)
 

@@ -1,11 +1,11 @@
 """Which files a task's key looks at, and what stands there (SPEC section 5, "An input")."""
 
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from specbuild.engine.glob import fixed_folder, is_glob
-from specbuild.engine.graph import Graph, read_paths
+from specbuild.engine.graph import Graph
 from specbuild.engine.key import digest_bytes
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.result import of_folder
@@ -47,13 +47,13 @@ class Looker:
         task = graph.tasks[position]
         paths: dict[RepoPath, None] = {}
         plain: dict[RepoPath, None] = {}
-        for path in read_paths(task, graph.tasks, graph.writers, graph.index):
+        for path in graph.looks[position]:
             if path not in task.targets and graph.writers.nearest(path, position):
                 paths[path] = None
         for path in (*task.reads, *task.inputs):
             for found in self._expand(path):
                 for each in (found, *self._behind(found)):
-                    if each not in self._never and not graph.writers.written(each):
+                    if not graph.writers.written(each) and each not in self._never:
                         paths[each] = plain[each] = None
         committed: list[tuple[RepoPath, str]] = []
         ignored: list[tuple[RepoPath, str]] = []
@@ -103,8 +103,12 @@ class Looker:
         leads = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
         return None if link.startswith("/") or leads.startswith("..") else leads
 
-    def _behind(self, path: RepoPath) -> Iterator[RepoPath]:
+    def _behind(self, path: RepoPath) -> Iterable[RepoPath]:
         """The files that a symlink leads to: what is read through it is an input as if it were named."""
+        entry = None if path.endswith("/") else self.snapshot.entry(path)
+        return () if entry is None or entry.mode != SYMLINK else self._led(path)
+
+    def _led(self, path: RepoPath) -> Iterator[RepoPath]:
         for _ in range(_DEEPEST):
             entry = None if path.endswith("/") else self.snapshot.entry(path)
             leads = self._leads(path) if entry is not None and entry.mode == SYMLINK else None
@@ -119,15 +123,13 @@ class Looker:
     def _expand(self, pattern: str) -> list[RepoPath]:
         if pattern.startswith("@"):
             return []
-        if self.snapshot.entry(pattern) is None and (submodule := self._submodule(pattern)):
+        if self.snapshot.entry(pattern) is not None:
+            return [pattern]
+        if submodule := self._submodule(pattern):
             return [submodule]
-        if is_glob(pattern) and self.snapshot.entry(pattern) is None:
+        if is_glob(pattern):
             return list(self.snapshot.glob(pattern))
-        if pattern.endswith("/"):
-            return [*self.snapshot.below(pattern)] or [pattern]
-        if self.snapshot.entry(pattern) is None and (inside := self.snapshot.below(pattern + "/")):
-            return list(inside)
-        return [pattern]
+        return [*self.snapshot.below(pattern if pattern.endswith("/") else pattern + "/")] or [pattern]
 
     def _submodule(self, pattern: str) -> RepoPath | None:
         """The submodule that a path or glob lies in, or is: it counts as its recorded commit."""

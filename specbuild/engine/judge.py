@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.edges import Edge
@@ -330,18 +331,23 @@ class Judge:
 
 def recipe_parts(task: Task, inputs: Inputs) -> tuple[str, ...]:
     """What a `rebuild` task's key holds of how it is run."""
-    text = task.recipe.text if task.recipe else ""
-    known = {**values(task, inputs.paths), "prompt_file": task.template_blob or ""}
-    used = sorted(placeholders(text, language=task.recipe.language) if task.recipe else ())
+    recipe = task.recipe
+    used = _used(recipe.text, recipe.language) if recipe else ()
+    known = {**values(task, inputs.paths), "prompt_file": task.template_blob or ""} if used else {}
     return (
-        task.recipe.language if task.recipe else "",
-        text,
-        *(f"{name}={json.dumps(known.get(name, ''))}" for name in used),
+        recipe.language if recipe else "",
+        recipe.text if recipe else "",
+        *[f"{name}={json.dumps(known.get(name, ''))}" for name in used],
         task.executor or "",
-        json.dumps(task.options, sort_keys=True, default=str),
+        json.dumps(task.options, sort_keys=True, default=str) if task.options else "{}",
         task.executor_blob or "",
         *([task.template_blob or ""] if "template" in task.options else []),
     )
+
+
+@lru_cache(maxsize=256)  # rules have one recipe for many tasks
+def _used(text: str, language: str) -> Sequence[str]:
+    return sorted(placeholders(text, language=language))
 
 
 def _input_changes(then: Mapping[RepoPath, str], now: Mapping[RepoPath, str]) -> Iterator[Reason]:

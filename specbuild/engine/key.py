@@ -1,19 +1,19 @@
 """Definition and key of a task, and their one canonical encoding (SPEC section 5)."""
 
-import hashlib
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 
 def digest(*parts: str) -> str:
     """20 hex digits over parts in order; no two different sequences encode alike."""
     encoded = "".join([f"{len(part)}:{part}" for part in parts])
-    return hashlib.sha256(encoded.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    return sha256(encoded.encode("utf-8", "surrogateescape")).hexdigest()[:20]
 
 
 def digest_bytes(data: bytes) -> str:
     """20 hex digits over bytes."""
-    return hashlib.sha256(data).hexdigest()[:20]
+    return sha256(data).hexdigest()[:20]
 
 
 def definition(text: str) -> str:
@@ -37,7 +37,7 @@ class KeyParts(NamedTuple):
             digest(*self.written),
             digest(*self.recipe),
             digest(*_flat(self.inputs)),
-            digest(*_flat(sorted(set(self.carried)))),
+            digest(*_flat(sorted(set(self.carried)) if len(self.carried) > 1 else self.carried)),
         )
 
 

@@ -82,9 +82,9 @@ class Warning_:  # noqa: N801  (`Warning` is a builtin exception)
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take four times as long to make, and files have tens of thousands
 class TaskText:
-    """A task as its file states it, before rules, paths or history are looked at."""
+    """A task as its file states it, before rules, paths or history are looked at. Never changed."""
 
     name: TaskName
     line: int  # from 1, of the box (or of the heading)
@@ -130,9 +130,9 @@ class TaskFile:
     warnings: tuple[Warning_, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
-    """A task with everything decided that rules and paths decide; what the graph and the judge work on."""
+    """A task with all that rules and paths decide: what graph and judge work on. Never changed."""
 
     text: TaskText
     targets: tuple[RepoPath, ...]  # as resolved; what it makes or changes

@@ -1,7 +1,6 @@
 """Which tasks target a path, folders counted for all that is below them."""
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from specbuild.engine.task import RepoPath, Task
@@ -11,22 +10,27 @@ class Writers:
     """Which tasks target a path, folders counted for all that is below them."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        self._exact: dict[RepoPath, list[int]] = defaultdict(list)
+        self._exact: dict[RepoPath, list[int]] = {}
         for position, task in enumerate(tasks):
-            for path in dict.fromkeys(task.targets):
-                self._exact[path].append(position)
+            for path in task.targets:
+                found = self._exact.setdefault(path, [])
+                if not found or found[-1] != position:
+                    found.append(position)
         self._paths = sorted(self._exact)
+        self._folders = any(path.endswith("/") for path in self._paths)
 
     def paths(self) -> Sequence[RepoPath]:
         return self._paths
 
-    def overlapping(self, path: RepoPath) -> Iterator[tuple[RepoPath, list[int]]]:
+    def overlapping(self, path: RepoPath) -> Sequence[tuple[RepoPath, list[int]]]:
         """Targets that are `path`, hold it or lie below it, each with its tasks in order."""
-        if path in self._exact:
-            yield path, self._exact[path]
-        yield from self._around(path)
+        exact = self._exact.get(path)
+        found = [] if exact is None else [(path, exact)]
+        if self._folders:
+            found += self._around(path)
         if path.endswith("/"):
-            yield from self._below(path)
+            found += self._below(path)
+        return found
 
     def _around(self, path: RepoPath) -> Iterator[tuple[RepoPath, list[int]]]:
         slash = path.rfind("/", 0, len(path) - 1)
@@ -66,4 +70,4 @@ class Writers:
         return max((positions[-1] for _, positions in self.overlapping(path)), default=None)
 
     def written(self, path: RepoPath) -> bool:
-        return next(self.overlapping(path), None) is not None
+        return path in self._exact or bool(self.overlapping(path))

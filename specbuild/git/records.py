@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, parse_lines
+from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, format_name, parse_lines
 from specbuild.engine.task import Oid, TaskName
 from specbuild.git.historycache import Flat
 from specbuild.git.undone import Node, undone_lines
@@ -34,10 +34,11 @@ class Records(Sequence[Recorded]):
     def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
         """Those that have this definition or this name; the others stay unread."""
         self._index()
-        wanted = format_line(Checkpoint(name, "0" * 20, "-", "0" * 20, 0, "-")).encode("ascii")
+        if not self._by_name:
+            return []
         positions = {
             *self._by_definition.get(definition.encode("ascii", "replace"), ()),
-            *self._by_name.get(words_of(wanted)[6], ()),
+            *self._by_name.get(format_name(name).encode("ascii"), ()),
         }
         return [self._at(position) for position in sorted(positions, reverse=True)]
 

@@ -39,4 +39,5 @@ class Foreseen:
         return folder in self._folders or self._snapshot.tracked_below(folder)
 
     def named(self, last: str) -> Sequence[RepoPath]:
-        return sorted({*self._snapshot.named(last), *self._by_name.get(last, ())})
+        here, to_come = self._snapshot.named(last), self._by_name.get(last)
+        return sorted({*here, *to_come}) if to_come else here

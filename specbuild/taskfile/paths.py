@@ -14,6 +14,8 @@ _ASIDE: Final = re.compile(r"(?:(?<=[\s,`\"])|^)[(（][^()（）]*[)）]?")
 SUBMODULE: Final = 0o160000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*\Z", re.ASCII)
+"""By far the commonest form; neither `.git` nor `..` can be in it."""
 _NOTHING: Final = frozenset(("none", "n/a", "-", "–", "—", "and"))
 
 
@@ -180,6 +182,8 @@ def normal(path: str, *, root: RepoPath = "") -> str:
 
     What leads out of the repository keeps its look, for `outside` to refuse.
     """
+    if not root and _PLAIN.match(path):
+        return path
     if not path.strip() or path.startswith(("/", "~", "@")) or _DRIVE.match(path):
         return path
     joined = posixpath.normpath(_folder(root) + path)
@@ -196,6 +200,8 @@ def parents(path: RepoPath) -> Iterator[RepoPath]:
 
 def outside(path: str) -> str | None:
     """Why a declared path is not allowed; None: it is."""
+    if _PLAIN.match(path):
+        return None
     if not path.strip() or path in (".", "./"):
         return "it names no file"
     if _CONTROL.search(path):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from specbuild.config import Build, Config, Decision, ExecutorDefaults, Rule, TaskSource, parse
+from specbuild.config import Build, Config, Decider, Decision, ExecutorDefaults, Rule, TaskSource, parse
 from specbuild.config.lines import locate
 from specbuild.config.values import braces, duration, items, plain
 from specbuild.engine.task import BodyKey, Mention, Recipe, TaskName, TaskText
@@ -497,3 +497,21 @@ def test_an_unknown_set_of_inputs_in_a_body_is_an_error() -> None:
         ConfigError, match=r"tasks\.md:20: inputs of task T001 is .@all.; it takes paths, globs"
     ):
         decide("", task(keys={"inputs": "@all"}))
+
+
+def test_what_tasks_share_of_their_rule_changes_no_decision() -> None:
+    config = parse(
+        "[[rule]]\nmatch = 'P2'\ntargets = ['{id}.o']\nrun = 'make'\n[[rule]]\nmatch = 'P3'\nexecutor = 'manual'\n"
+    )
+    block = Recipe("python", "print(1)", 9)
+    texts = [
+        replace(text, priority=priority, line=line)
+        for line, (text, priority) in enumerate(
+            (text, priority)
+            for priority in (2, 3, 4)
+            for text in (task(), task("T002"), task(recipe=block), task(keys={"run": "x", "targets": "b"}))
+        )
+    ]
+    decider = Decider(config, KNOWN.get)
+    assert [decider(text) for text in texts] == [config.decide(text, KNOWN.get) for text in texts]
+    assert len({decider(text).where for text in texts if text.priority == 4}) == 4
