@@ -503,7 +503,7 @@ def test_what_tasks_share_of_their_rule_changes_no_decision() -> None:
     config = parse(
         "[[rule]]\nmatch = 'P2'\ntargets = ['{id}.o']\nrun = 'make'\n[[rule]]\nmatch = 'P3'\nexecutor = 'manual'\n"
     )
-    block = Recipe("python", "print(1)", 9)
+    block = Recipe("python", "print(1)", 90)
     texts = [
         replace(text, priority=priority, line=line)
         for line, (text, priority) in enumerate(
