@@ -12,9 +12,8 @@ import pygit2
 
 from specbuild.errors import SpecbuildError
 from specbuild.git import environment, journal
-from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.repository import OLDEST_GIT, GitFailed, Repository
 
-OLDEST_GIT = (2, 30)
 LITTLE = 500_000_000
 """Bytes: with less free space a build is likely to fill the disk."""
 NOTHING = 20_000_000

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from specbuild.git.indexfile import IndexFile
 
 STATE_FOLDER = "specbuild"
+OLDEST_GIT = (2, 34)
+"""Of 2.33 is `worktree add --lock --reason`, of 2.34 signing with ssh keys."""
 
 
 class Ident(NamedTuple):
@@ -421,4 +423,5 @@ def _cannot_open(path: str, reason: str) -> RepositoryError:
 
 
 def _no_git() -> RepositoryError:
-    return RepositoryError("the command `git` was not found on PATH", hint="install git 2.34 or later")
+    wanted = ".".join(map(str, OLDEST_GIT))
+    return RepositoryError("the command `git` was not found on PATH", hint=f"install git {wanted} or later")

@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from repositories import CONFIG, Workshop, box, workshops
+
+from specbuild.git.repository import OLDEST_GIT
 
 Make = Callable[..., Workshop]
 
@@ -80,6 +83,12 @@ def test_an_old_git_and_none_at_all_are_errors(work: Workshop, tmp_path: Path) -
     name, _, told = only(doctor(work, code=4, PATH=str(folder)))
     assert name == "git"
     assert "2.17.1" in told
+
+
+def test_the_oldest_git_that_does_is_told_alike_everywhere() -> None:
+    wanted = ".".join(map(str, OLDEST_GIT))
+    manual = Path(__file__).parents[2] / "docs" / "getting-started.md"
+    assert re.findall(r"git (\d+\.\d+) or later", manual.read_text("utf-8")) == [wanted]
 
 
 def test_nobody_to_commit_as(work: Workshop) -> None:
