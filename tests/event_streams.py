@@ -19,7 +19,7 @@ from specbuild.engine.events import (
     TaskStarted,
 )
 from specbuild.engine.task import TaskName
-from specbuild.runlog import Run, Stamped
+from specbuild.runlog.reading import Run, Stamped
 
 FILE = "specs/001-auth/tasks.md"
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import click
 
-from specbuild.errors import RepositoryError, UsageError
 from specbuild.environment import clean_environment
+from specbuild.errors import RepositoryError, UsageError
 
 TASK_FILE = "specs/001-auth/tasks.md"
 _PROJECT = os.path.join(os.path.dirname(__file__), "demo_project")

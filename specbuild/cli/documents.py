@@ -16,7 +16,7 @@ from specbuild.taskfile.paths import outside
 if TYPE_CHECKING:
     from specbuild.engine.events import TaskFinished
     from specbuild.reporting.documents import Standing
-    from specbuild.runlog import Run
+    from specbuild.runlog.reading import Run
 
 FORMATS = ("session", "changes", "progress", "junit", "json")
 
@@ -25,7 +25,7 @@ def render(here: Here, format_: str) -> bytes:
     """The document, from checkpoints and from what logs of runs are still there."""
     from specbuild.reporting import documents
     from specbuild.reporting.junit import junit
-    from specbuild.runlog import read_runs
+    from specbuild.runlog.reading import read_runs
 
     runs = read_runs(here.runs_folder)
     if format_ == "junit":
@@ -85,7 +85,7 @@ def _json(here: Here, standings: "Sequence[Standing]", runs: "Sequence[Run]") ->
 
 
 def _run(run: "Run") -> Mapping[str, Any]:
-    from specbuild.runlog import to_dict
+    from specbuild.runlog.lines import to_dict
 
     end = run.end
     return {

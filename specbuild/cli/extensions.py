@@ -30,7 +30,7 @@ class PluginReporter:
         self._thread.start()
 
     def __call__(self, event: Event) -> None:
-        from specbuild.runlog import to_line
+        from specbuild.runlog.lines import to_line
 
         try:
             self._events.put_nowait(json.loads(to_line(event, time.time())))

@@ -58,7 +58,7 @@ def _all(here: Here, *, as_json: bool) -> int:
 
 def _one(here: Here, reference: str, *, as_json: bool) -> int:
     from specbuild.reporting.text import clean, duration
-    from specbuild.runlog import attempts, read_runs
+    from specbuild.runlog.reading import attempts, read_runs
 
     position = here.find(reference)
     task = here.tasks[position]

@@ -23,7 +23,7 @@ from specbuild.git.snapshot import WorkingTree
 from specbuild.git.tree import CommitSnapshot
 from specbuild.plugins import Registry
 from specbuild.project import Known, Loaded, load, read_config, reported_files
-from specbuild.runlog import last_outcomes, read_runs
+from specbuild.runlog.reading import last_outcomes, read_runs
 
 tasks_option = click.option(
     "--tasks", "tasks", multiple=True, metavar="FILE", help="Only the tasks of this file; may be repeated."

@@ -15,7 +15,9 @@ from specbuild.engine.task import TaskName
 from specbuild.plugins.loading import Plugins
 from specbuild.reporting.plain import PlainReporter
 from specbuild.reporting.terminal import Screen, on_github, screen_for
-from specbuild.runlog import Limits, Run, RunLog, read_runs, sessions_since_success
+from specbuild.runlog.folder import Limits
+from specbuild.runlog.reading import Run, read_runs, sessions_since_success
+from specbuild.runlog.writing import RunLog
 
 
 class Reporters:

@@ -10,7 +10,7 @@ from specbuild.engine.task import Oid, TaskName
 from specbuild.reporting.summary import Diagnose, Summary, tests_of
 from specbuild.reporting.summary_text import counted, label_for, render
 from specbuild.reporting.text import clean, count, duration, moment, percent
-from specbuild.runlog import Run, last_outcomes
+from specbuild.runlog.reading import Run, last_outcomes
 
 RECENT = 20
 """So many runs of a history are listed."""

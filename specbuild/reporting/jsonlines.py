@@ -6,7 +6,7 @@ from typing import TextIO
 
 from specbuild.engine.events import Event
 from specbuild.reporting.outlet import Outlet
-from specbuild.runlog import to_line
+from specbuild.runlog.lines import to_line
 
 
 class JsonLines:

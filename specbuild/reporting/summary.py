@@ -19,7 +19,7 @@ from specbuild.engine.events import (
 )
 from specbuild.engine.spending import added
 from specbuild.engine.task import RepoPath, TaskName
-from specbuild.runlog import Run, last_outcomes
+from specbuild.runlog.reading import Run, last_outcomes
 
 Kind = TypeVar("Kind", bound=Event)
 

@@ -18,7 +18,7 @@ from specbuild.reporting.github import GitHubReporter, step_summary
 from specbuild.reporting.junit import junit
 from specbuild.reporting.summary import summarise
 from specbuild.reporting.terminal import lively, on_github, screen_for
-from specbuild.runlog import Run
+from specbuild.runlog.reading import Run
 
 EXPECTED = Path(__file__).parent / "expected"
 

@@ -26,7 +26,7 @@ from specbuild.reporting.plain import PlainReporter
 from specbuild.reporting.summary import Summary, summarise
 from specbuild.reporting.summary_text import Invocation, headline, label_for, next_steps, render
 from specbuild.reporting.text import Line
-from specbuild.runlog import Run, Stamped, last_outcomes
+from specbuild.runlog.reading import Run, Stamped, last_outcomes
 
 EXPECTED = Path(__file__).parent / "expected"
 

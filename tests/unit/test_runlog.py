@@ -26,19 +26,10 @@ from specbuild.engine.events import (
     Warned,
 )
 from specbuild.engine.task import TaskName
-from specbuild.runlog import (
-    Limits,
-    RunLog,
-    attempts,
-    from_dict,
-    last_outcomes,
-    parse_name,
-    prune,
-    read_runs,
-    sessions_since_success,
-    to_dict,
-    to_line,
-)
+from specbuild.runlog.folder import Limits, prune
+from specbuild.runlog.lines import from_dict, parse_name, to_dict, to_line
+from specbuild.runlog.reading import attempts, last_outcomes, read_runs, sessions_since_success
+from specbuild.runlog.writing import RunLog
 
 A, B = TaskName("tasks.md", "T001"), TaskName("tasks.md", "T002")
 
