@@ -33,8 +33,9 @@ def left_alone(here: Here, before: set[str], edited: Sequence[str]) -> list[str]
 
 def summary(here: Here, options: Options, reporters: Reporters) -> tuple["Summary", list[Line]]:
     """Closes the reporters, writes documents, shows the summary."""
+    from specbuild.reporting.next_steps import Invocation
     from specbuild.reporting.summary import summarise
-    from specbuild.reporting.summary_text import Invocation, render
+    from specbuild.reporting.summary_text import render
 
     reporters.close()
     figures = summarise(reporters.events, earlier=reporters.earlier, diagnose=reporters.diagnose)

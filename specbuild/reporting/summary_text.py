@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from specbuild.engine.events import GateFinished, TaskFinished
 from specbuild.engine.task import TaskName
+from specbuild.reporting.next_steps import Invocation, Step, next_steps
 from specbuild.reporting.summary import (
     Diagnosed,
     Failed,
@@ -18,24 +19,10 @@ from specbuild.reporting.summary import (
     Tests,
     tests_of,
 )
-from specbuild.reporting.text import Line, Tone, clean, count, duration, percent, ranges, shell_word
+from specbuild.reporting.text import Line, Tone, clean, count, duration, percent, ranges
 
 LISTED = 20
 """So many titles of a list are shown; the rest is counted."""
-
-
-class Step(NamedTuple):
-    """Something to do next: a command to paste, and what it is for."""
-
-    command: str  # "": nothing to paste
-    purpose: str
-
-
-class Invocation(NamedTuple):
-    """What of this run's command line the next one needs."""
-
-    scope: tuple[str, ...] = ()  # --tasks FILE or --all
-    options: tuple[str, ...] = ()  # --parallel, -j 4: for runs only
 
 
 def label_for(summary: Summary) -> Callable[[TaskName], str]:
@@ -339,64 +326,6 @@ def _deferred(summary: Summary) -> Iterator[str]:
         shown = ", ".join(clean(title) for title in titles[:LISTED])
         more = f", … and {len(titles) - LISTED} more" if len(titles) > LISTED else ""
         yield f"  {_priority(priority)}: {count(len(titles), 'task')} ({shown}{more})"
-
-
-def next_steps(summary: Summary, name: Callable[[TaskName], str], invocation: Invocation) -> list[Step]:
-    """What a person would do next, as commands that can be pasted."""
-    chosen = ("--filter", summary.filter) if summary.filter else ()
-    again = (*invocation.options, *invocation.scope)
-    steps: list[Step] = []
-    for failed in summary.failed[:3]:
-        ids = clean(name(failed.task.task))
-        steps.append(
-            Step(_command("log", name(failed.task.task), *invocation.scope), f"all that {ids} printed")
-        )
-        if failed.task.partial:
-            steps.append(Step(f"git show {shell_word(failed.task.partial)}", "its partial work"))
-    broken = [gate.gate for gate in summary.gates if not gate.passed]
-    if summary.failed or broken or summary.interrupted or (summary.not_run and not summary.left):
-        steps.append(Step(_command("--continue", *chosen, *again), _purpose(summary, name, broken)))
-    bad = {failed.task.task for failed in summary.failed}
-    if summary.filter and any(task.blocked_by not in bad for task in summary.blocked):
-        purpose = "with the tasks outside the filter that chosen ones wait for"
-        steps.append(Step(_command(*chosen, "--with-needs", *again), purpose))
-    if summary.left:
-        steps.append(Step(_command("--yes", *chosen, *again), "give leave to repeat what is left"))
-    if summary.claimed:
-        steps.append(Step(_command("adopt", *invocation.scope), "record the claimed tasks as done"))
-    if summary.headline == "complete":
-        steps += _after_success(summary, invocation)
-    return steps
-
-
-def _after_success(summary: Summary, invocation: Invocation) -> Iterator[Step]:
-    for priority in sorted(set(summary.deferred) - {"none"}):
-        command = _command("--filter", priority, *invocation.options, *invocation.scope)
-        yield Step(command, f"the {clean(priority)} tasks, when ready")
-    for story in summary.deferred_stories[:1]:
-        command = _command("--filter", story, *invocation.options, *invocation.scope)
-        yield Step(command, "or one story")
-    if "none" in summary.deferred:
-        yield Step(_command(*invocation.options, *invocation.scope), "all other tasks")
-    if summary.skipped_gates:
-        yield Step(_command(*invocation.options, *invocation.scope), "run the gates")
-    made = len(summary.completed) + len(summary.reused)
-    if made:
-        yield Step(f"git log -{made}", "what was made, a commit for each task")
-    if not summary.deferred:
-        yield Step(_command("check", "--strict", *invocation.scope), "is everything up to date?")
-
-
-def _purpose(summary: Summary, name: Callable[[TaskName], str], broken: Sequence[str]) -> str:
-    if not summary.failed:
-        return f"when gate {clean(broken[0])} is mended" if broken else "go on"
-    ids = clean(ranges(name(failed.task.task) for failed in summary.failed))
-    then = clean(ranges(name(task.task) for task in summary.blocked))
-    return f"when the cause is mended: retries {ids}" + (f", then runs {then}" if then else "")
-
-
-def _command(*words: str) -> str:
-    return " ".join(["specbuild", *(shell_word(word) for word in words)])
 
 
 def _steps(steps: Sequence[Step]) -> list[str]:

@@ -22,9 +22,10 @@ from specbuild.engine.events import (
     Warned,
 )
 from specbuild.engine.task import TaskName
+from specbuild.reporting.next_steps import Invocation, next_steps
 from specbuild.reporting.plain import PlainReporter
 from specbuild.reporting.summary import Summary, summarise
-from specbuild.reporting.summary_text import Invocation, headline, label_for, next_steps, render
+from specbuild.reporting.summary_text import headline, label_for, render
 from specbuild.reporting.text import Line
 from specbuild.runlog.reading import Run, Stamped, last_outcomes
 
