@@ -4,15 +4,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from specbuild.engine.boxes import tick_all
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, disarm, format_line
 from specbuild.engine.judge import CLAIMED, NOTHING, Judge
-from specbuild.engine.overlay import Overlay
 from specbuild.engine.ports import Moved, Record, Tree
 from specbuild.engine.record import Results, results_line
-from specbuild.engine.result import PLAIN
+from specbuild.engine.saving import SAVED_SUBJECT, keep_staged, refuse
 from specbuild.engine.start import entries_at
 from specbuild.engine.task import Entry, Oid, RepoPath, Task, TaskName
-from specbuild.engine.transaction import SAVED_SUBJECT, Transactions
+from specbuild.engine.transaction import Transactions
 from specbuild.engine.verdict import Verdict
 from specbuild.errors import RepositoryError
 
@@ -82,20 +82,23 @@ def commit(adoption: Adoption, transactions: Transactions) -> Oid:
     targets: dict[RepoPath, None] = {}
     edits: dict[RepoPath, Entry | None] = {}
     for position in adoption.lines:
-        edits.update(transactions.edits(position))
+        edits.update(transactions.edits.of(position))
         differing = list(_differing(tasks[position], tree))
         if tasks[position].rebuild:
             targets.update(dict.fromkeys(differing))
         else:
             edits.update((path, tree.entry(path)) for path in differing)
     edits = {path: entry for path, entry in edits.items() if path not in targets}
-    transactions.refuse(edits)
+    if not transactions.settings.save_inputs:
+        refuse(edits)
     saved = committer.add(edits) if edits else {}
     results = committer.add(targets) if targets else {}
-    transactions.keep_staged([*saved, *results], {})
+    keep_staged([*saved, *results], {}, tree, committer)
     changes = dict(results)
     if transactions.settings.tick:
-        changes.update(_ticks(adoption, transactions, {**saved, **results}))
+        adopted = [tasks[position] for position in adoption.lines]
+        ticked, _ = tick_all(transactions.project, adopted, tree, committer, {**saved, **results})
+        changes.update(ticked)
     records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
     records.append(Record(_message(adoption, tasks), changes, in_place=False))
     try:
@@ -206,21 +209,6 @@ def _differing(task: Task, tree: Tree) -> Iterator[RepoPath]:
         else:
             found.add(target)
         yield from (path for path in sorted(found) if tree.entry(path) != tree.tracked(path))
-
-
-def _ticks(
-    adoption: Adoption, transactions: Transactions, changed: Mapping[RepoPath, Entry | None]
-) -> dict[RepoPath, Entry | None]:
-    project, tree, committer = transactions.project, transactions.world.tree, transactions.world.committer
-    changes: dict[RepoPath, Entry | None] = {}
-    contents: dict[RepoPath, bytes] = {}
-    for position in adoption.lines:
-        task = transactions.judge.graph.tasks[position]
-        for path, data in project.tick(task, Overlay(tree, {**changed, **changes}, contents)).items():
-            entry = tree.entry(path)
-            contents[path] = data
-            changes[path] = Entry(entry.mode if entry else PLAIN, committer.store(data))
-    return changes
 
 
 def _message(adoption: Adoption, tasks: Sequence[Task]) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "Snapshot",
     "Tree",
     "Workspaces",
+    "World",
 ]
 
 
@@ -222,6 +223,15 @@ class Committer(Protocol):
 
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         """Commits a tree under `refs/specbuild/<kind>/…` (kind: `saved` or `failed`) and returns the ref."""
+
+
+class World(NamedTuple):
+    """The repository's side of a run."""
+
+    tree: Tree
+    history: History
+    workspaces: Workspaces
+    committer: Committer
 
 
 class Moved(Exception):  # noqa: N818  (a state of the world, not a mistake)

@@ -40,3 +40,8 @@ class Settings:
     budget_usd: float | None = None  # what the run's agents may cost
     budget_tokens: int | None = None
     values: Mapping[str, str] = field(default_factory=dict)  # further placeholders: filter
+
+    @property
+    def workers(self) -> int:
+        """How many tasks may run at once."""
+        return self.jobs if self.overlap != "none" else 1

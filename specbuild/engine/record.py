@@ -8,7 +8,7 @@ from specbuild.engine.checkpoint import ABSENT, Checkpoint, disarm, format_line
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.recipe import fill
 from specbuild.engine.result import result_of
-from specbuild.engine.task import Entry, Oid, RepoPath, Task
+from specbuild.engine.task import Entry, RepoPath, Task
 from specbuild.engine.values import values
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -67,12 +67,3 @@ def edited(paths: Sequence[RepoPath], tree: Snapshot) -> dict[RepoPath, Entry | 
         if now != tracked and not (tracked is None and tree.ignored(path)):
             found[path] = now
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Reused:
-    """A result that another checkpoint supplies."""
-
-    commit: Oid
-    checkpoint: Checkpoint
-    entries: Mapping[RepoPath, Entry]

@@ -573,6 +573,12 @@ def test_setup_runs_once_in_a_fresh_worktree_and_never_in_place() -> None:
     assert project.build() == ["setup of T1", "T1", "T2", "T3"]
 
 
+def test_an_attempt_that_begins_with_setup_is_told_once() -> None:
+    project = Project("b: a [worktree] [setup prepare]", files={"a": "1"})
+    project.build()
+    assert project.started == ["T1"]
+
+
 def test_a_task_in_a_worktree_leaves_the_same_as_one_in_place() -> None:
     rules = ("b: a", "c: b", "b: x")
     one = Project(*rules, files={"a": "1", "x": "1"})

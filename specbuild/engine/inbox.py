@@ -1,0 +1,62 @@
+"""What the loop waits for: answers of workers, commits that were made, and a signal's call to wake up."""
+
+import queue
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from specbuild.engine.ports import Failure, Ran
+from specbuild.engine.task import Oid
+from specbuild.engine.work import Group, Work
+
+
+class Answer(NamedTuple):
+    """What a worker sends back."""
+
+    work: Work
+    stage: str  # "setup", "run" or "verify"
+    outcome: Failure | Ran
+
+
+class Committed(NamedTuple):
+    """What the committer's thread sends back."""
+
+    group: Group
+    answer: Sequence[Oid] | BaseException
+
+
+class Inbox:
+    """Filled by other threads and by signals, emptied by the loop."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Answer | Committed | None] = queue.SimpleQueue()
+        self._held: deque[Answer] = deque()  # came while a commit was waited for
+
+    def put(self, event: Answer | Committed) -> None:
+        self._queue.put(event)
+
+    def wake(self) -> None:
+        self._queue.put(None)
+
+    def take(self) -> Answer | Committed | None:
+        """Waits for the next; None: somebody only woke the loop."""
+        return self._held.popleft() if self._held else self._queue.get()
+
+    def take_committed(self) -> Committed:
+        """Waits for a commit; what else comes is taken later."""
+        while True:
+            event = self._queue.get()
+            if isinstance(event, Committed):
+                return event
+            if event is not None:
+                self._held.append(event)
+
+    def leftovers(self) -> Iterator[Answer | Committed]:
+        """What came and was not taken; does not wait."""
+        while True:
+            try:
+                event = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            if event is not None:
+                yield event
