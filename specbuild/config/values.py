@@ -2,6 +2,8 @@
 
 import re
 
+from specbuild.patterns import Pattern
+
 _PART = re.compile(r"(\d+(?:\.\d+)?)[ \t]*(ms|sec|s|min|m|h|d)[ \t]*")
 _UNITS = {"ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _NUMBER = re.compile(r"\d+(?:\.\d+)?\Z")
@@ -30,7 +32,7 @@ def plain(value: str) -> str:
     return value
 
 
-_ITEM = re.compile(r"""`([^`]*)`|"([^"]*)"|'([^']*)'|((?:\{[^{}]*\}|[^\s,;`"'{}])+)|([,;\n])|[ \t]+|(.)""")
+_ITEM = Pattern(r"""`([^`]*)`|"([^"]*)"|'([^']*)'|((?:\{[^{}]*\}|[^\s,;`"'{}])+)|([,;\n])|[ \t]+|(.)""")
 
 
 def items(value: str) -> list[str]:

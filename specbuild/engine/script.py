@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from specbuild.patterns import Pattern
+
 Place = Literal["code", "single", "double", "here", "comment", "arithmetic", "literal"]
 """`here`: an expanded here-document; `literal`: behind a backslash, or in a quoted here-document."""
 
@@ -27,7 +29,7 @@ class _Here(NamedTuple):
     tabs: bool
 
 
-_HERE = re.compile(r"""<<(-?)[ \t]*((?:\\.|'[^'\n]*'|"[^"\n]*"|[^\s;&|()<>'"\\])+)""")
+_HERE = Pattern(r"""<<(-?)[ \t]*((?:\\.|'[^'\n]*'|"[^"\n]*"|[^\s;&|()<>'"\\])+)""")
 _ARITHMETIC = re.compile(r"\(\([^;\n]*\)\)")
 _WORD_START = frozenset(" \t\n;&|()")
 _CLOSERS = {"$(": ")", "${": "}", "`": "`", "$((": "))", "((": "))", "(": ")"}

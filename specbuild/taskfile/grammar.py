@@ -5,10 +5,11 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from specbuild.engine.task import Mention
+from specbuild.patterns import Pattern
 from specbuild.taskfile.endings import SPEC_NAMES
 from specbuild.taskfile.prose import Found, find
 
-_LOOKING: Final = re.compile(
+_LOOKING: Final = Pattern(
     r"(?:verify|run|re-?run|check|double-check|confirm|validate|review|read"
     r"|verificar|verifica|verifique|ejecutar|ejecuta|revisar|revisa|comprobar|validar|valida|confirmar|confirma|executar|rodar|rever"
     r"|vérifier|exécuter|lancer|valider|confirmer|relire|prüfen?|überprüfen?|ausführen|verifizieren|bestätigen|zweryfikuj|sprawdź|uruchom"
@@ -33,36 +34,34 @@ _TOGETHER: Final = re.compile(
 _CLAUSE: Final = re.compile(
     r"(?:\A|[;:,.(（。；，、！]\s?|(?<![\w-])(?:and|then|&|or|to)\s)[\s`*_~\"'\[\]\-–—]*(?=\w)"
 )
-_DELETE: Final = re.compile(
+_DELETE: Final = Pattern(
     r"(?:delete|remove|drop|eliminar|elimina|borrar|borra|supprimer|supprime|löschen|entfernen|remover|excluir|apagar|usuń|удалить)(?![\w-])"
     r"|删除|刪除|移除|去掉",
     re.IGNORECASE,
 )
-_WRITE: Final = re.compile(
+_WRITE: Final = Pattern(
     r"(?:create|write|update|add|edit|modify|generate|draft|document|extend|revise|fill(?:\sin|\sout)?|complete|author|refresh|amend"
     r"|rewrite|fix|sync|append|expand|improve|finali[sz]e|produce|initiali[sz]e|populate|correct|adjust|change|maintain|prepare|replace"
     r"|crear|actualizar|escribir|editar|criar|atualizar|escrever|créer|mettre\sà\sjour|rédiger|modifier|erstellen|aktualisieren|schreiben)(?![\w-])"
     r"|创建|新建|编写|撰写|更新|修改|完善|补充|生成|新增|添加",
     re.IGNORECASE,
 )
-_INTO: Final = re.compile(r"(?<![\w-])(?:to|into)\s[^\s]*\s?[`\"'(\[]*\Z", re.IGNORECASE)
-_ADDING: Final = re.compile(
+_INTO: Final = Pattern(r"(?<![\w-])(?:to|into)\s[^\s]*\s?[`\"'(\[]*\Z", re.IGNORECASE)
+_ADDING: Final = Pattern(
     r"(?:add|append|write|save|record|document|copy|move|put|insert)(?![\w-])", re.IGNORECASE
 )
-_READ_BEFORE: Final = re.compile(
+_READ_BEFORE: Final = Pattern(
     r"(?:从|自|根据|根據|依据|基于|基於|参考|參考|参照|按照|依照|遵循|使用|参见|详见|见|对照|按)\s?[`\"'「『]*\Z"
 )
-_DELETE_BEFORE: Final = re.compile(r"(?:删除|刪除|移除)(?:文件|旧|旧的|旧文件|整个)?\s?[`\"'「『]*\Z")
-_WRITE_BEFORE: Final = re.compile(
-    r"(?:创建|新建|编写|撰写|更新|修改|完善|补充|生成|新增|添加)\s?[`\"'「『]*\Z"
-)
-_READ_AFTER: Final = re.compile(
+_DELETE_BEFORE: Final = Pattern(r"(?:删除|刪除|移除)(?:文件|旧|旧的|旧文件|整个)?\s?[`\"'「『]*\Z")
+_WRITE_BEFORE: Final = Pattern(r"(?:创建|新建|编写|撰写|更新|修改|完善|补充|生成|新增|添加)\s?[`\"'「『]*\Z")
+_READ_AFTER: Final = Pattern(
     r"[`\"'」』\s]*(?:から|を?(?:参照|参考|基に|元に|もとに|使用|利用|使っ|読)|に(?:基づ|従|沿|準拠)|(?:를|을)?\s?(?:참조|참고|기반|바탕)|에\s?따라)"
 )
-_DELETE_AFTER: Final = re.compile(
+_DELETE_AFTER: Final = Pattern(
     r"[`\"'」』\s]*(?:ファイル)?(?:を)?(?:削除|除去|撤去)|[`\"'\s]*(?:파일)?\s?(?:를|을)?\s?(?:삭제|제거)"
 )
-_WRITE_AFTER: Final = re.compile(
+_WRITE_AFTER: Final = Pattern(
     r"[`\"'」』\s]*(?:ファイル)?(?:[をの]\s?)?(?:作成|更新|編集|追記|修正|生成)|[`\"'」』\s]*に[^`、。]{0,40}(?:追加|追記|記載)|[`\"'\s]*(?:파일)?\s?(?:를|을)?\s?(?:작성|생성|수정|업데이트|갱신)"
 )
 _NEAR: Final = 6  # words from a preposition to its path

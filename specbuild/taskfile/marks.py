@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from specbuild.patterns import Pattern
+
 ID: Final = (
     r"(?:T-?\d+(?:\.\d+)*[A-Za-z]?|TASK[-_]?\d+(?:\.\d+)*[A-Za-z]?|T-[A-Z]+(?:-[A-Z0-9]+)+)(?![A-Za-z0-9_])"
 )
@@ -12,8 +14,8 @@ NUMBER: Final = r"\d+(?:\.\d+)*[a-wyz]?"  # `1.5x` is a factor
 DECORATION: Final = re.compile(r"(?:[*_~`]{1,3}(?=[^\s*_~`])|[^\w\s\[\]()*_~`#/.\-\"'<>{}@$+\\|&%=]+\s*)+")
 """Emphasis and emoji in front of an id."""
 
-_STRONG: Final = re.compile(rf"(\[)?({ID})(?(1)\])(?![/]|-\w|\s?[-–—]\s?T\d|\.\d)")
-_TASK_WORD: Final = re.compile(
+_STRONG: Final = Pattern(rf"(\[)?({ID})(?(1)\])(?![/]|-\w|\s?[-–—]\s?T\d|\.\d)")
+_TASK_WORD: Final = Pattern(
     r"(\[)?(?:[Tt]asks?|TASK|任务|任務|タスク|작업|태스크|[Tt]area|[Tt]arefa|[Tt]âche|[Aa]ufgabe)"
     rf"\s*[#-]?\s?({NUMBER})(?(1)\])(?=[.:：)、]?(?:\s|$|[*_\]\[(（:：—–-])|[、：])"
 )
@@ -25,12 +27,10 @@ _AFTER_ID: Final = re.compile(
 )
 _MARKER: Final = re.compile(r"[*_~]{0,2}(?:\[([^\[\]]{1,60})\](?![(:/.])|\((P[1-9]?)\)(?!\w))[*_~]{0,2}\s*")
 _LABEL: Final = re.compile(r"[\w+#&?][\w .:+/&#?-]{0,23}\Z")
-_STORY: Final = re.compile(
-    r"(?:user\s*story|story|us)\s*[:：#-]?\s*(?:us[-\s]?)?(\d+[a-z]?)\Z", re.IGNORECASE
-)
-_STORIES: Final = re.compile(r"US-?\d+(?:\s*[,+/&]\s*US-?\d+)+\Z", re.IGNORECASE)
-_FIRST_STORY: Final = re.compile(r"\d+[A-Za-z]?")
-_DEPS: Final = re.compile(
+_STORY: Final = Pattern(r"(?:user\s*story|story|us)\s*[:：#-]?\s*(?:us[-\s]?)?(\d+[a-z]?)\Z", re.IGNORECASE)
+_STORIES: Final = Pattern(r"US-?\d+(?:\s*[,+/&]\s*US-?\d+)+\Z", re.IGNORECASE)
+_FIRST_STORY: Final = Pattern(r"\d+[A-Za-z]?")
+_DEPS: Final = Pattern(
     r"(?:deps?|depends(?: on)?|dependencies|needs|after|blocked by)\s*[:：]?\s*(.*)\Z", re.IGNORECASE
 )
 

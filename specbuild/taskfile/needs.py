@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from specbuild.engine.task import Need
+from specbuild.patterns import Pattern
 from specbuild.taskfile.marks import ID
 
 _B: Final = r"(?<![A-Za-z0-9_#])"
@@ -25,33 +26,33 @@ _KEY: Final = (
     r"|\bblocked\s(?:by|on|until)|\bafter|(?:依赖|依賴)(?:于|於)?\s?[:：]?|前置(?:任务|条件)?\s?[:：]|依存(?:関係|先)?\s?[:：]|의존(?:성)?\s?[:：]?"
     r"|depende\sde|dépend\sde|hängt\sab\svon|abhängig\svon|nach(?=\sT)|después\sde|depois\sde|après)"
 )
-CLAUSE: Final = re.compile(
+CLAUSE: Final = Pattern(
     rf"(?P<open>[(（\[]\s?)?(?P<key>{_KEY})\s?(?:[:：]\s?)?(?:completing\s|completion\sof\s)?(?P<ids>{_LIST})(?P<close>\s?[)）\]])?",
     re.IGNORECASE,
 )
-_NOTHING: Final = re.compile(
+_NOTHING: Final = Pattern(
     r"[(\[]\s?(?:depends\son|dependencies|depends|deps|blocked\sby)\s?[:：]?\s?(?:none|nothing|n/?a|-|–|—)?\s?[)\]]",
     re.IGNORECASE,
 )
 _USUAL: Final = re.compile(r"\(depends on (T\d+(?:, ?T\d+){0,40})\)\Z")
 _USUAL_SPLIT: Final = re.compile(r", ?")
-_HINT: Final = re.compile(
+_HINT: Final = Pattern(
     r"\b(?:which\s|that\s)?(?:depend|deps|dépend|abhängig|hängt|block|after|nach|después|depois|après)|依赖|依賴|依存|前置|의존",
     re.IGNORECASE,
 )
 _AHEAD: Final = len("which ") + 1
 _STEMS: Final = ("depend", "deps", "block", "after", "depois", "nach ")
 _ALL_STEMS: Final = (*_STEMS, "dépend", "hängt", "abhäng", "despu", "après", "依", "前置", "의존")
-_TOKENS: Final = re.compile(rf"(?P<first>{_TOKEN}){_END}(?:{_DASH}{_ITEM}(?P<last>{_TOKEN}))?", re.IGNORECASE)
-_MENTIONS: Final = re.compile(rf"(?P<first>{_STRONG}){_END}(?:{_DASH}{_ITEM}(?P<last>{_STRONG}))?")
-_AGAINST: Final = re.compile(
+_TOKENS: Final = Pattern(rf"(?P<first>{_TOKEN}){_END}(?:{_DASH}{_ITEM}(?P<last>{_TOKEN}))?", re.IGNORECASE)
+_MENTIONS: Final = Pattern(rf"(?P<first>{_STRONG}){_END}(?:{_DASH}{_ITEM}(?P<last>{_STRONG}))?")
+_AGAINST: Final = Pattern(
     r"(?:\b(?:un)?block(?:s|ing)?|\bbefore|\bprerequisites?\s(?:for|of|to)|\brequired\s(?:by|for)|\bneeded\s(?:by|for)"
     r"|\bused\s(?:by|in)|\benables?|\bprecedes?|阻塞|阻止|之前|ブロック)\s?[:：]?\s?"
     rf"{_LIST}",
     re.IGNORECASE,
 )
-_SURE: Final = re.compile(rf"{_STRONG}|\btasks?\b", re.IGNORECASE)
-_ONLY_IDS: Final = re.compile(rf"{_LIST}\s?(?:[(（].*)?\Z", re.IGNORECASE | re.DOTALL)
+_SURE: Final = Pattern(rf"{_STRONG}|\btasks?\b", re.IGNORECASE)
+_ONLY_IDS: Final = Pattern(rf"{_LIST}\s?(?:[(（].*)?\Z", re.IGNORECASE | re.DOTALL)
 _DIGITS: Final = re.compile(r"\d+")
 _PARTS: Final = re.compile(r"([A-Za-z_-]*)(\d+(?:\.\d+)*)([A-Za-z]?)(?:@(\d+))?\Z")
 NOTHING: Final = frozenset(
@@ -155,7 +156,7 @@ def cut_clauses(description: str) -> Clauses:
             continue
         _append(parts, description[done : match.start()])
         done = match.end()
-        if match.re is CLAUSE:
+        if "ids" in match.re.groupindex:
             ids.extend(tokens(match["ids"]))
             done = _cut(parts, description, match)
     if not done:
