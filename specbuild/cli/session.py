@@ -30,7 +30,6 @@ from specbuild.engine.transaction import World
 from specbuild.environment import clean_environment
 from specbuild.errors import StaleError
 from specbuild.git.committer import GitCommitter
-from specbuild.git.files import another
 from specbuild.git.lock import BuildLock
 from specbuild.git.merge_driver import install as install_merge_driver
 from specbuild.git.recovery import recover
@@ -159,7 +158,7 @@ class Session:
             click.echo("specbuild: registered a merge driver for task files in .git/config", err=True)
         before = set(here.tree.dirty())
         # a repository of its own: it works in another thread while the next tasks are judged
-        committer = GitCommitter(another(self.repository, self.repository.top), self.repository.head_ref)
+        committer = GitCommitter(self.repository.another(self.repository.top), self.repository.head_ref)
         stack.callback(committer.close)
         builder = self._put_together(loaded, plugins, committer)
         self._open(loaded)

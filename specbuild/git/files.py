@@ -12,6 +12,7 @@ import pygit2
 
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.git.folders import remove_empty, remove_tree
 from specbuild.git.indexfile import IndexFile, oid_of
 from specbuild.git.plain import Plain
 from specbuild.git.repository import GitFailed, Repository
@@ -377,15 +378,6 @@ def _create(path: str, mode: int, data: bytes, raw: Raw | None) -> None:
         os.utime(path, ns=(raw.mtime_ns, raw.mtime_ns))
 
 
-def another(repo: Repository, folder: str) -> Repository:
-    """The same repository, or its worktree at `folder`, for another thread: libgit2's objects are for one."""
-    opened = Repository.open(folder)
-    opened.settings = repo.settings  # asking git costs a process
-    if opened.git_dir == repo.git_dir:
-        opened.shared = repo.shared
-    return opened
-
-
 def aside_folder(repo: Repository) -> str:
     """Where a worktree's files are half-written."""
     return os.path.join(repo.state_dir, "aside")
@@ -395,32 +387,3 @@ def beside(path: str) -> str:
     """Where a file is written that cannot be written aside."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".specbuild-{oid_of(os.fsencode(name))[:12]}~")
-
-
-def remove_empty(folder: str) -> None:
-    """Removes a folder that holds nothing but folders; otherwise OSError."""
-    for below, _, _ in os.walk(folder, topdown=False):
-        os.rmdir(below)
-
-
-def remove_tree(folder: str) -> None:
-    """Removes a folder with all in it, also what its owner made unreadable; follows no link."""
-    for below, folders, _ in os.walk(folder, onerror=None):
-        for name in folders:
-            inner = os.path.join(below, name)
-            if not os.path.islink(inner):
-                with contextlib.suppress(OSError):
-                    os.chmod(inner, 0o700)
-    with contextlib.suppress(OSError):
-        os.chmod(folder, 0o700)
-    for below, folders, names in os.walk(folder, topdown=False):
-        for name in names:
-            os.unlink(os.path.join(below, name))
-        for name in folders:
-            inner = os.path.join(below, name)
-            if os.path.islink(inner):
-                os.unlink(inner)
-            else:
-                os.rmdir(inner)
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(folder)

@@ -11,7 +11,8 @@ from typing import Any
 from specbuild.engine.task import Oid, RepoPath
 from specbuild.git import durable, faults
 from specbuild.git.commits import Commits
-from specbuild.git.files import Files, Raw, beside, remove_tree
+from specbuild.git.files import Files, Raw, beside
+from specbuild.git.folders import remove_tree
 from specbuild.git.repository import Repository
 from specbuild.git.transaction import sound
 from specbuild.git.trees import entry_at, tree_of

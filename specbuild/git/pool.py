@@ -14,7 +14,8 @@ from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults
-from specbuild.git.files import Files, another, remove_tree
+from specbuild.git.files import Files
+from specbuild.git.folders import remove_tree
 from specbuild.git.repository import Repository
 from specbuild.git.trees import (
     COMMIT_TYPE,
@@ -90,7 +91,7 @@ class Slot:
     def remember(self, setup: str, key: str) -> None:
         """What git ignores in the worktree now is what `setup` left."""
         command = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"]
-        listed = another(self._repo, self.folder).git(command, env={"GIT_INDEX_FILE": self.base_index})
+        listed = self._repo.another(self.folder).git(command, env={"GIT_INDEX_FILE": self.base_index})
         kept = [os.fsdecode(path).rstrip("/") for path in listed.split(b"\0") if path]
         state = json.dumps({"setup": setup, "key": key, "kept": kept})
         durable.put(f"{self.folder}.setup", state.encode(), durable=False)
@@ -149,7 +150,7 @@ class Slot:
         for name in _LEFT_BY_GIT:
             _discard(os.path.join(admin, name))
         self._put_head(admin, commit)
-        slot = another(self._repo, self.folder)
+        slot = self._repo.another(self.folder)
         env = {"GIT_INDEX_FILE": self.base_index}
         durable.drop(f"{self.base_index}.lock")
         slot.git([*_QUIET, "clean", "-ffdxq", *self._kept(key)], env=env)
@@ -178,7 +179,7 @@ class Slot:
         command = ["worktree", "add", "-q", "--no-checkout", "--detach", "--lock", "--reason", REASON]
         self._repo.git([*_QUIET, *command, self.folder, commit])
         env = {"GIT_INDEX_FILE": self.base_index}
-        another(self._repo, self.folder).git(["read-tree", "--empty"], env=env)
+        self._repo.another(self.folder).git(["read-tree", "--empty"], env=env)
         faults.point("pool.added")
 
     def remove(self) -> None:
@@ -226,7 +227,7 @@ class PooledSandbox:
         share: Sequence[RepoPath],
         setup: str | None = None,
     ) -> None:
-        self._repo = another(repo, repo.top)
+        self._repo = repo.another(repo.top)
         self._head = head or _empty_commit(self._repo)
         self._start = start
         self._owned = owned

@@ -9,7 +9,8 @@ from specbuild.engine.checkpoint import parse_lines
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import durable, faults, journal, pool
 from specbuild.git.commits import DETACHED, Commits
-from specbuild.git.files import EXECUTABLE, LINK, PLAIN, Files, aside_folder, remove_tree
+from specbuild.git.files import EXECUTABLE, LINK, PLAIN, Files, aside_folder
+from specbuild.git.folders import remove_tree
 from specbuild.git.journal import PATIENCE, Journal, Undo
 from specbuild.git.repository import Repository
 from specbuild.git.transaction import (

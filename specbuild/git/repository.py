@@ -1,4 +1,4 @@
-"""The repository: found, guarded against what would go wrong, and open to single steps of the git command."""
+"""The repository: guarded against what would go wrong, and open to single steps of the git command."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import pygit2
 from specbuild.engine.task import Oid
 from specbuild.errors import RepositoryError
 from specbuild.git import environment
+from specbuild.git.opening import common_dir, find
 from specbuild.git.store import Store
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Repository:
     def __init__(self, raw: pygit2.Repository) -> None:
         self.raw = raw
         self.git_dir = raw.path.rstrip("/")
-        self.common_dir = _common_dir(self.git_dir)
+        self.common_dir = common_dir(self.git_dir)
         self.is_bare = raw.workdir is None
         self.shared = Shared()
         self._index: Index | None = None
@@ -71,16 +72,17 @@ class Repository:
     @staticmethod
     def open(start: str) -> "Repository":
         """The repository that `start` lies in. GIT_DIR is ignored: in hooks it may name some other one."""
-        _refuse_platform(os.name)
-        found = _discover(os.path.abspath(start))
-        _allow_partial_clones()
-        try:
-            raw = pygit2.Repository(_home_of(os.path.abspath(start), found))
-        except (pygit2.GitError, KeyError, OSError) as error:
-            raise _cannot_open(found, str(error)) from error
-        repository = Repository(raw)
+        repository = Repository(find(start))
         repository._enter_quarantine()
         return repository
+
+    def another(self, folder: str) -> "Repository":
+        """The same, or its worktree at `folder`, for another thread: libgit2's objects are for one."""
+        opened = Repository.open(folder)
+        opened.settings = self.settings  # asking git costs a process
+        if opened.git_dir == self.git_dir:
+            opened.shared = self.shared
+        return opened
 
     # Places
 
@@ -339,87 +341,6 @@ _IN_PROGRESS = {
         "finish it with `git cherry-pick --continue` (`git revert --continue`) or drop it with `--abort`",
     ),
 }
-
-
-def _refuse_platform(name: str) -> None:
-    if name == "nt":
-        raise RepositoryError(
-            "native Windows is not supported",
-            hint="run specbuild inside WSL, in a clone on its own file system",
-        )
-
-
-def _discover(start: str) -> str:
-    ceilings = os.environ.get("GIT_CEILING_DIRECTORIES", "")
-    try:
-        found = pygit2.discover_repository(start, False, ceilings)
-    except (pygit2.GitError, KeyError, OSError) as error:
-        raise _cannot_open(start, str(error)) from error
-    if found is None:
-        raise RepositoryError(
-            "there is no git repository here or above",
-            where=start,
-            hint="change to a folder of one, or make one with `git init`",
-        )
-    return found
-
-
-def _home_of(start: str, git_dir: str) -> str:
-    """The folder whose `.git` leads to `git_dir`, else that itself.
-
-    Opened by its git folder alone, a repository made with --separate-git-dir takes the wrong folder for
-    its working tree.
-    """
-    folder = start
-    while not os.path.lexists(os.path.join(folder, ".git")):
-        above = os.path.dirname(folder)
-        if above == folder:
-            return git_dir
-        folder = above
-    try:
-        same = pygit2.discover_repository(folder, False, os.path.dirname(folder))
-    except (pygit2.GitError, KeyError, OSError):
-        return git_dir
-    return folder if same is not None and os.path.realpath(same) == os.path.realpath(git_dir) else git_dir
-
-
-def _common_dir(git_dir: str) -> str:
-    try:
-        with open(os.path.join(git_dir, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
-            return os.path.normpath(os.path.join(git_dir, file.read().rstrip("\n")))
-    except FileNotFoundError:
-        return git_dir
-
-
-def _allow_partial_clones() -> None:
-    """libgit2 refuses the extension by default; what is missing is fetched by git (`Repository.read`)."""
-    pygit2.option(pygit2.enums.Option.SET_EXTENSIONS, ["partialclone"], 1)
-
-
-def _cannot_open(path: str, reason: str) -> RepositoryError:
-    """Why libgit2 could not open it, told as what a person can do about it."""
-    if "not owned by" in reason:
-        folder = os.path.dirname(path.rstrip("/")) if path.rstrip("/").endswith("/.git") else path.rstrip("/")
-        return RepositoryError(
-            "the repository belongs to another user, so git does not trust it",
-            where=folder,
-            hint=f"if you do, run `git config --global --add safe.directory {folder}`",
-        )
-    if "object format" in reason:
-        return RepositoryError(
-            "the repository has SHA-256 object ids (extensions.objectFormat), which specbuild cannot read",
-            where=path,
-            hint="use a clone with SHA-1 ids (`git init --object-format=sha1`)",
-        )
-    if "refstorage" in reason.lower() or os.path.isdir(os.path.join(path, "reftable")):
-        return RepositoryError(
-            "the repository keeps its refs as reftable (extensions.refStorage), which specbuild cannot read",
-            where=path,
-            hint="run `git refs migrate --ref-format=files`",
-        )
-    return RepositoryError(
-        f"the repository cannot be opened: {reason}", where=path, hint="`git status` there may say more"
-    )
 
 
 def _no_git() -> RepositoryError:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from specbuild.engine.ports import Sandbox, Unusable
 from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task
 from specbuild.git import faults, journal
-from specbuild.git.files import Files, Raw, another, aside_folder, remove_tree
+from specbuild.git.files import Files, Raw, aside_folder
+from specbuild.git.folders import remove_tree
 from specbuild.git.journal import Journal, Undo
 from specbuild.git.repository import Repository
 from specbuild.git.trees import entry_at, tree_of
@@ -61,7 +62,7 @@ class GitWorkspaces:
         """The working tree's files, for this thread."""
         files: Files | None = getattr(self._own, "files", None)
         if files is None:
-            own = another(self._repo, self._repo.top)
+            own = self._repo.another(self._repo.top)
             files = self._own.files = Files(own, aside_folder(own), waiting=True)
         return files
 

@@ -8,7 +8,8 @@ import pytest
 from fakes_git import RealGit, hermetic
 
 from specbuild.errors import RepositoryError
-from specbuild.git.repository import Repository, _cannot_open, _refuse_platform
+from specbuild.git.opening import _cannot_open, _refuse_platform
+from specbuild.git.repository import Repository
 
 
 @pytest.fixture(autouse=True)
