@@ -74,7 +74,9 @@ class Reason:
 
 def short(value: str) -> str:
     """Modes dropped and ids cut, for a reader."""
-    words = value.split(" ")
+    words = value.split(" ", 2)
+    if len(words) == 3 and words[0] == "120000":
+        return f"link {words[1][:7]} to {short(words[2])}"
     if len(words) >= 2 and words[0] in {"100644", "100755", "120000", "160000", "tasks"}:
         return words[1][:7] + (" executable" if words[0] == "100755" else "")
     return {"-": "absent"}.get(value, value[:7] if len(value) in {20, 40} else value)

@@ -55,11 +55,13 @@ def test_a_reason_is_one_line(reason: Reason, line: str) -> None:
         (OID[:21], OID[:21]),
         (f"100644 {OID}", "0123456"),
         (f"100755 {OID}", "0123456 executable"),
-        (f"120000 {OID} 100644 {OID}", "0123456"),
+        (f"120000 {OID} 100644 {OID}", "link 0123456 to 0123456"),
         (f"160000 {OID}", "0123456"),
         (f"tasks {OID[:20]}", "0123456"),
         ("claimed by me", "claimed by me"),
         ("tasks", "tasks"),
+        (f"120000 {'a' * 40} 100755 {'b' * 40}", "link aaaaaaa to bbbbbbb executable"),
+        (f"120000 {'a' * 40} missing", "link aaaaaaa to missing"),
     ],
 )
 def test_a_value_is_shortened_for_a_reader(value: str, text: str) -> None:
