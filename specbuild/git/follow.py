@@ -10,7 +10,8 @@ from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import faults
 from specbuild.git.files import GITLINK, LINK, Files
-from specbuild.git.indexfile import Held, IndexFile, Wanted, certain, oid_of, same_second
+from specbuild.git.indexfile import IndexFile, certain, oid_of, same_second
+from specbuild.git.indexformat import Held, Wanted
 from specbuild.git.transaction import Action, Step
 
 _SMALL = 4_000_000  # bytes that may be read again to prove that a file is unchanged

@@ -15,7 +15,8 @@ from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults
 from specbuild.git.files import Files, beside
-from specbuild.git.indexfile import IndexFile, Wanted
+from specbuild.git.indexfile import IndexFile
+from specbuild.git.indexformat import Wanted
 from specbuild.git.repository import Repository
 
 _numbers = itertools.count(1)

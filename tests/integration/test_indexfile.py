@@ -10,7 +10,8 @@ from gitbox import PLAIN, Box, environment
 
 from specbuild.engine.task import Entry
 from specbuild.errors import RepositoryError
-from specbuild.git.indexfile import IndexFile, Wanted
+from specbuild.git.indexfile import IndexFile
+from specbuild.git.indexformat import Wanted
 
 
 @pytest.fixture
