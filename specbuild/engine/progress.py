@@ -59,9 +59,10 @@ class Progress:
             position = judge.graph.index.get(name)
             if position is None or position not in choice.chosen:
                 continue
-            if self.tally.outcomes.get(name) == "failed":
-                self.hold_back(position)
-            self.schedule.settle(position)
+            if self.tally.outcomes.get(name) in {"failed", "blocked"}:
+                self.hold_back(position)  # and its phase stays open: its gate never comes due
+            else:
+                self.schedule.settle(position)
 
     def read_again(self) -> bool:
         """Makes the plan anew and keeps what was done; what cannot be read ends the run."""

@@ -625,3 +625,20 @@ def test_output_is_told_as_it_comes() -> None:
     project.build()
     assert not any(isinstance(event, TaskOutput) for event in project.events)
     assert finished(project, "T1").output == ""
+
+
+def test_the_gate_of_a_phase_with_a_failed_task_does_not_run_after_a_changed_plan_either() -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def gates(at: str, phase: str | None) -> bool:
+        asked.append((at, phase))
+        return True
+
+    project = Project("b: a [P] [phase 1]", "c d: a [P] [inferred] [phase 1]", files={"a": "1"})
+    project.executors.failing["T1"] = 1
+    project.executors.bodies["T2"] = lambda sandbox, _task, repo: sandbox.files.update(
+        c=Entry(PLAIN, repo.store(b"made"))
+    )
+    project.build(settings=Settings(jobs=2, overlap="all"), gates=gates)
+    assert [e.outcome for e in project.finished() if e.task.id == "T2"] == ["completed"]
+    assert asked == []
