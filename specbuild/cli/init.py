@@ -82,12 +82,13 @@ def _look(repository: Repository, *, asking: bool) -> Found:
 
 
 def _told(found: Found) -> Sequence[str]:
-    from specbuild.reporting.text import clean, count
+    from specbuild.reporting.text import clean
 
     lines = []
     for each in found.workflows:
-        files = f"{count(len(each.files), 'task file')}" if each.files else "no task file yet"
-        lines.append(clean(f"found {each.tool}: {files}"))
+        more = f" and {len(each.files) - 3} more" if len(each.files) > 3 else ""
+        listed = ", ".join(each.files[:3]) + more
+        lines.append(clean(f"found {each.tool}: {listed or 'no tasks.md in it yet'}"))
     lines += [
         f"found {each.name} ({each.because}){'' if each.there else ', but its command is not on PATH'}"
         for each in found.runners

@@ -47,14 +47,10 @@ class Reason:
     task: TaskName | None = None
 
     def __str__(self) -> str:
-        words = [f"{self.code}:"]
         subject = " ".join(part for part in (self.task and self.task.id, self.path) if part)
-        if subject:
-            words.append(subject)
+        words = [f"{self.code}:", subject or _TEXT[self.code]]
         if self.old is not None and self.new is not None:
             words.append(f"({short(self.old)} -> {short(self.new)})")
-        if not subject:
-            words.append(_TEXT[self.code])
         if self.commit is not None:
             words.append(f"in {self.commit[:7]}")
         return " ".join(words)

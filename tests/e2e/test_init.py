@@ -98,7 +98,7 @@ def test_what_is_found_becomes_a_configuration_that_works_at_once(make: Make, pa
     work.type("node_modules/x.js", "")
     done = work.process("init")
     assert done.code == 0, done.err
-    assert "found Spec Kit: 1 task file" in done.out
+    assert "found Spec Kit: specs/001-user/tasks.md\n" in done.out
     assert "found on PATH: claude" in done.out
     assert "specbuild --dry-run" in done.out
     text = work.text("specbuild.toml") or ""

@@ -38,7 +38,7 @@ NAME = TaskName("tasks.md", "T1")
         ),
         (Reason("input-changed", "a.py", old="x"), "input-changed: a.py"),
         (Reason("input-changed", "a.py", new="x"), "input-changed: a.py"),
-        (Reason("definition-changed", old="a", new="b"), "definition-changed: (a -> b) its text changed"),
+        (Reason("definition-changed", old="a", new="b"), "definition-changed: its text changed (a -> b)"),
     ],
 )
 def test_a_reason_is_one_line(reason: Reason, line: str) -> None:
