@@ -20,6 +20,7 @@ from specbuild.cli.options import Options, settings_of
 from specbuild.cli.parts import Here, Selection
 from specbuild.cli.reporters import Reporters
 from specbuild.cli.stopwatch import Stopwatch, asked_for
+from specbuild.cli.writing import writing
 from specbuild.engine.build import Builder, Request, Reviewer
 from specbuild.engine.events import Event, Planned, RunFinished, RunStarted
 from specbuild.engine.judge import Judge
@@ -30,15 +31,12 @@ from specbuild.engine.transaction import World
 from specbuild.environment import clean_environment
 from specbuild.errors import StaleError
 from specbuild.git.committer import GitCommitter
-from specbuild.git.lock import BuildLock
 from specbuild.git.merge_driver import install as install_merge_driver
-from specbuild.git.recovery import recover
-from specbuild.git.repository import Repository
 from specbuild.git.workspace import GitWorkspaces
 from specbuild.plugins.loading import Plugins
 from specbuild.plugins.running import PluginExecutors
 from specbuild.project import Loaded
-from specbuild.reporting.text import Line, clean
+from specbuild.reporting.text import Line
 
 if TYPE_CHECKING:
     from specbuild.reporting.summary import Summary
@@ -77,12 +75,9 @@ class Session:
     def run(self) -> int:
         """Builds; returns the exit code."""
         started = time.process_time()
-        self.repository.guard_build()
-        self.repository.identity()
         with ExitStack() as stack:
             stack.enter_context(_signals(self._interrupt))
-            stack.enter_context(_lock(self.repository))
-            _recover(self.repository)
+            stack.enter_context(writing(self.repository))
             self._watch.lap("lock and recovery")
             # Nothing of the working tree was looked at before: a recovery has just changed it.
             loaded = self._read()
@@ -282,19 +277,6 @@ class Session:
         planned = next(event for event in self.events if isinstance(event, Planned))
         if end.headline == "complete" and not end.left:
             remember(self.here, next_words(started, planned, end))
-
-
-def _lock(repository: Repository) -> BuildLock:
-    def waiting(holder: object) -> None:
-        click.echo(f"specbuild: waiting for another specbuild in this worktree: {holder}", err=True)
-
-    return BuildLock(repository.state_dir, wait=sys.stderr.isatty(), waiting=waiting)
-
-
-def _recover(repository: Repository) -> None:
-    recovered = recover(repository)
-    for message in recovered.messages if recovered is not None else ():
-        click.echo(f"specbuild: {clean(message)}", err=True)
 
 
 def _plugin_files(here: Here) -> Mapping[str, Entry | None]:
