@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 TREE = 0o040000
 SUBMODULE = 0o160000
-BLOB_TYPE = 3
 TREE_TYPE = 2
 COMMIT_TYPE = 1
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)

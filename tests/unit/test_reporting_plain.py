@@ -13,17 +13,13 @@ import pytest
 from event_streams import FILE, Plan, Stream, created
 
 from specbuild.engine.events import (
-    Event,
     FileChange,
-    GateFinished,
     RunStarted,
     TaskOutput,
     TaskRetried,
     Warned,
 )
-from specbuild.engine.ports import Reporter
 from specbuild.engine.task import TaskName
-from specbuild.reporting.fanout import Collector, FanOut
 from specbuild.reporting.jsonlines import JsonLines
 from specbuild.reporting.narrator import BUFFERED, Verbosity
 from specbuild.reporting.outlet import Outlet
@@ -319,28 +315,6 @@ def test_bytes_that_are_no_text_are_escaped_in_json() -> None:
     JsonLines(out)(TaskOutput(TaskName("t\udcff.md", "T1"), "日\udc80\x1b\n"))
     assert out.getvalue().isascii()
     assert json.loads(out.getvalue())["task"] == "t\udcff.md#T1"
-
-
-def test_a_reporter_that_raises_is_dropped_and_the_others_go_on() -> None:
-    seen: list[Event] = []
-    dropped: list[tuple[Reporter, str]] = []
-
-    def broken(event: Event) -> None:
-        raise ValueError("no")
-
-    fan_out = FanOut([seen.append, broken, seen.append], lambda who, why: dropped.append((who, str(why))))
-    fan_out(Warned("a"))
-    fan_out(Warned("b"))
-    assert seen == [Warned("a"), Warned("a"), Warned("b"), Warned("b")]
-    assert dropped == [(broken, "no")]
-
-
-def test_a_collector_keeps_all_but_output() -> None:
-    collector = Collector()
-    gate = GateFinished("tests", None, True, False, 1.0)
-    for event in (Warned("a"), TaskOutput(TaskName("a", "T1"), "x"), gate):
-        collector(event)
-    assert collector.events == [Warned("a"), gate]
 
 
 @pytest.mark.parametrize("verbosity", ["quiet", "normal", "verbose"])
