@@ -1,0 +1,168 @@
+"""Threads in which executors work: every one of them answers."""
+
+from collections.abc import Callable
+
+import pytest
+from fakes import FakeClock
+from works import work
+
+from specbuild.engine import attempt, retrying
+from specbuild.engine.events import Event, TaskOutput
+from specbuild.engine.inbox import Answer, Inbox
+from specbuild.engine.ports import Attempt, Failure, Ran
+from specbuild.engine.project import Settings
+from specbuild.engine.retrying import Retry
+from specbuild.engine.spending import Purse
+from specbuild.engine.work import OUTPUT
+from specbuild.engine.workers import Stage, Workers
+
+Log = Callable[[str], None]
+Cancelled = Callable[[], bool]
+
+
+class Scripted:
+    """Says which stage it is in, and does what a test says."""
+
+    def __init__(self, does: Callable[[Log, Cancelled], None] = lambda _log, _cancelled: None) -> None:
+        self.does = does
+
+    def _stage(self, stage: str, log: Log, cancelled: Cancelled) -> Failure | Ran:
+        self.does(log, cancelled)
+        return Ran(stage)
+
+    def setup(self, attempt: Attempt, log: Log, cancelled: Cancelled) -> Failure | Ran:
+        return self._stage("setup", log, cancelled)
+
+    def run(self, attempt: Attempt, log: Log, cancelled: Cancelled) -> Failure | Ran:
+        return self._stage("run", log, cancelled)
+
+    def verify(self, attempt: Attempt, log: Log, cancelled: Cancelled) -> Failure | Ran:
+        return self._stage("verify", log, cancelled)
+
+
+class Crew:
+    def __init__(self, executors: Scripted) -> None:
+        self.events: list[Event] = []
+        self.clock = FakeClock()
+        self.inbox = Inbox()
+        self.workers = Workers(executors, self.clock, self.inbox, self.events.append)
+        self.work = work()
+
+    def send(self, stage: Stage = "run", *, delay: float = 0.0) -> Answer:
+        given = attempt.given(self.work, Settings(), {})
+        self.workers.send(self.work, stage, given, delay=delay)
+        answer = self.inbox.take()
+        assert isinstance(answer, Answer)
+        return answer
+
+
+@pytest.mark.parametrize("stage", ["setup", "run", "verify"])
+def test_each_stage_is_the_executors_own(stage: Stage) -> None:
+    crew = Crew(Scripted())
+    assert crew.send(stage) == Answer(crew.work, stage, Ran(stage))
+
+
+def test_output_is_told_and_its_end_is_kept() -> None:
+    def prints(log: Log, _cancelled: Cancelled) -> None:
+        log("one\n")
+        log("two\n")
+
+    crew = Crew(Scripted(prints))
+    crew.send()
+    assert crew.events == [TaskOutput(crew.work.task.name, text) for text in ("one\n", "two\n")]
+    assert crew.work.printed == "one\ntwo\n"
+
+
+def test_of_endless_output_only_the_end_is_kept() -> None:
+    found = work()
+    for number in range(1000):
+        found.log(f"{number:099}\n")
+    assert len(found.output) <= 201
+    assert len(found.printed) == OUTPUT
+    assert found.printed.endswith(f"{999:099}\n")
+    found.log("x" * (2 * OUTPUT))
+    assert found.printed == "x" * OUTPUT
+    assert len(found.output[-1]) == OUTPUT
+
+
+def test_an_executor_that_raises_has_failed() -> None:
+    def raises(_log: Log, _cancelled: Cancelled) -> None:
+        raise ValueError("no")
+
+    crew = Crew(Scripted(raises))
+    crew.work.attempt = 3
+    assert crew.send().outcome == Failure(3, "ValueError: no", "")
+
+
+@pytest.mark.parametrize(("delay", "slept"), [(0.0, 0.0), (7.5, 7.5)])
+def test_a_delay_passes_before_the_attempt(delay: float, slept: float) -> None:
+    crew = Crew(Scripted())
+    crew.send(delay=delay)
+    assert crew.clock.time == slept
+
+
+def test_cancelling_tells_all_and_waits_for_them() -> None:
+    seen: list[bool] = []
+    crew = Crew(Scripted(lambda _log, cancelled: seen.append(cancelled())))
+    before = crew.workers.cancelled
+    crew.send()
+    crew.workers.cancel()
+    crew.send()
+    assert (before, crew.workers.cancelled) == (False, True)
+    assert seen == [False, True]
+
+
+# -- whether another attempt follows
+
+
+@pytest.mark.parametrize(
+    ("retries", "asked", "at", "follows"),
+    [(0, 0, 1, False), (2, 0, 2, True), (2, 0, 3, False), (0, 1, 1, True), (1, 1, 3, False)],
+)
+def test_attempts_are_counted(retries: int, asked: int, at: int, *, follows: bool) -> None:
+    found = work(line=f"b: a [retries {retries}]")
+    found.attempt, found.asked = at, asked
+    failure = Failure(at, "no", "")
+    after = retrying.after(found, failure, Purse(), cancelled=False)
+    if follows:
+        assert isinstance(after, Retry)
+        assert after.attempts == retries + asked + 1
+    else:
+        assert after == failure
+
+
+@pytest.mark.parametrize(("permanent", "cancelled"), [(True, False), (False, True)])
+def test_a_permanent_failure_or_a_cancelled_run_allows_no_other(*, permanent: bool, cancelled: bool) -> None:
+    failure = Failure(1, "no", "", permanent=permanent)
+    assert retrying.after(work(line="b: a [retries 9]"), failure, Purse(), cancelled=cancelled) == failure
+
+
+def test_a_budget_that_is_used_up_allows_no_other_and_says_so() -> None:
+    purse = Purse(usd=1.0)
+    purse.pay("fake", {"cost_usd": 1.0})
+    after = retrying.after(work(line="b: a [retries 9]"), Failure(1, "no", ""), purse, cancelled=False)
+    assert isinstance(after, Failure)
+    assert after.message.startswith("no; the run's budget is used up: $1.00 of $1.00")
+
+
+@pytest.mark.parametrize(("at", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (7, 32.0), (8, 60.0), (20, 60.0)])
+def test_the_delay_doubles_up_to_a_minute_with_jitter(at: int, seconds: float) -> None:
+    found = work(line="b: a [retries 99]")
+    found.attempt = at
+    delays = []
+    for _ in range(50):
+        after = retrying.after(found, Failure(at, "no", ""), Purse(), cancelled=False)
+        assert isinstance(after, Retry)
+        delays.append(after.delay)
+    assert all(0.75 * seconds <= delay <= 1.25 * seconds for delay in delays)
+    assert len(set(delays)) > 1
+
+
+def test_who_begins_again_takes_over_what_counts() -> None:
+    earlier, again = work(), work()
+    earlier.disturbed, earlier.overtaken, earlier.attempt, earlier.asked = 1, 2, 3, 4
+    earlier.failures.append(Failure(1, "no", ""))
+    earlier.usage = {"tokens": 5}
+    again.takes_over(earlier)
+    assert (again.disturbed, again.overtaken, again.attempt, again.asked) == (1, 2, 3, 4)
+    assert (again.failures, again.usage) == ([Failure(1, "no", "")], {"tokens": 5})
