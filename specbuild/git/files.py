@@ -13,7 +13,8 @@ import pygit2
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git.folders import remove_empty, remove_tree
-from specbuild.git.indexfile import IndexFile, oid_of
+from specbuild.git.hashing import blob_id
+from specbuild.git.indexfile import IndexFile
 from specbuild.git.plain import Plain
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.store import BLOB, LARGE
@@ -188,9 +189,9 @@ class Files:
             return False
         try:
             if raw.link:
-                return oid_of(os.readlink(os.fsencode(self.at(path)))) == raw.oid
+                return blob_id(os.readlink(os.fsencode(self.at(path)))) == raw.oid
             with open(self.at(path), "rb") as file:
-                return oid_of(file.read()) == raw.oid
+                return blob_id(file.read()) == raw.oid
         except OSError:
             return False
 
@@ -386,4 +387,4 @@ def aside_folder(repo: Repository) -> str:
 def beside(path: str) -> str:
     """Where a file is written that cannot be written aside."""
     folder, name = os.path.split(path)
-    return os.path.join(folder, f".specbuild-{oid_of(os.fsencode(name))[:12]}~")
+    return os.path.join(folder, f".specbuild-{blob_id(os.fsencode(name))[:12]}~")

@@ -10,7 +10,8 @@ from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import faults
 from specbuild.git.files import GITLINK, LINK, Files
-from specbuild.git.indexfile import IndexFile, certain, oid_of, same_second
+from specbuild.git.hashing import blob_id
+from specbuild.git.indexfile import IndexFile, certain, same_second
 from specbuild.git.indexformat import Held, Wanted
 from specbuild.git.transaction import Action, Step
 
@@ -174,9 +175,9 @@ class Unchanged:
     def _bytes(self, path: RepoPath, mode: int) -> Oid | None:
         try:
             if mode == LINK:
-                return oid_of(os.readlink(os.fsencode(self._files.at(path))))
+                return blob_id(os.readlink(os.fsencode(self._files.at(path))))
             with open(self._files.at(path), "rb") as file:
-                return oid_of(file.read())
+                return blob_id(file.read())
         except OSError:
             return None
 

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from specbuild.engine.task import Oid
 from specbuild.errors import RepositoryError
 from specbuild.git.indexformat import (
     Held,
@@ -46,10 +45,10 @@ class IndexFile:
     def read(path: str, known: "IndexFile | None" = None) -> "IndexFile":
         """`known` is returned if it still is what the file holds."""
         try:
+            if known is not None and known.is_file(os.stat(path)):
+                return known
             with open(path, "rb") as file:
                 found = os.fstat(file.fileno())
-                if known is not None and known.is_file(found):
-                    return known
                 data = file.read()
         except FileNotFoundError:
             header = b"DIRC" + (2).to_bytes(4, "big") + bytes(4)
@@ -269,8 +268,3 @@ def certain(held: Held, found: os.stat_result, written_ns: int) -> bool:
     older than the index file.
     """
     return held.stat == pack_stat(found, held.entry.mode) and found.st_mtime_ns < written_ns
-
-
-def oid_of(data: bytes) -> Oid:
-    """The blob id of plain bytes."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from specbuild.engine.task import Entry
 from specbuild.errors import RepositoryError
+from specbuild.git.store import distance
 
 _ASSUME_VALID = 0x80  # in the first byte of the flags
 _EXTENDED = 0x40
@@ -113,13 +114,13 @@ def pack(entries: bytes, count: int) -> bytes:
         name = entries[start : entries.index(b"\0", start)]
         common = next((n for n, (a, b) in enumerate(zip(name, previous, strict=False)) if a != b), -1)
         common = min(len(name), len(previous)) if common < 0 else common
-        pieces.append(entries[offset - 12 : start] + _varint(len(previous) - common) + name[common:] + b"\0")
+        pieces.append(entries[offset - 12 : start] + distance(len(previous) - common) + name[common:] + b"\0")
         previous = name
     return b"".join(pieces)
 
 
 def _number(data: bytes, offset: int) -> tuple[int, int]:
-    """A number of several bytes, and where it ends; `_varint` the other way round."""
+    """The number that begins there, and where it ends."""
     byte = data[offset]
     number = byte & 0x7F
     while byte & 0x80:
@@ -127,16 +128,6 @@ def _number(data: bytes, offset: int) -> tuple[int, int]:
         byte = data[offset]
         number = (number + 1) << 7 | byte & 0x7F
     return number, offset + 1
-
-
-def _varint(number: int) -> bytes:
-    out = [number & 0x7F]
-    number >>= 7
-    while number:
-        number -= 1
-        out.append(0x80 | number & 0x7F)
-        number >>= 7
-    return bytes(reversed(out))
 
 
 def _padded(entry: bytes) -> bytes:

@@ -114,7 +114,7 @@ def _entries(chosen: Sequence[tuple[Oid, Made]]) -> tuple[list[bytes], dict[byte
         if like is not None and made.like is not None and like[1] < _DEPTH:
             depth = like[1] + 1
             delta = _delta(data_of[made.like], made.data)
-            head = _header(_OFFSET_DELTA, len(delta)) + _distance(offset - like[0])
+            head = _header(_OFFSET_DELTA, len(delta)) + distance(offset - like[0])
             piece = head + zlib.compress(delta, 1)
         else:
             piece = _header(made.kind, len(made.data)) + zlib.compress(made.data, 1)
@@ -137,7 +137,8 @@ def _header(kind: int, size: int) -> bytes:
     return bytes(out)
 
 
-def _distance(number: int) -> bytes:
+def distance(number: int) -> bytes:
+    """A number of several bytes, as packs and version 4 of the index write it."""
     out = [number & 0x7F]
     number >>= 7
     while number:
