@@ -52,6 +52,7 @@ class GitCommitter:
         self._ref = ref or DETACHED
         self._patience = patience  # seconds to wait for a lock of git's
         self._commits = Commits(repo, patience=patience)
+        self._last = self._commits.tip(self._ref)  # of the branch, as it was seen last
         self._files = Files(repo, aside_folder(repo))
         self._results = Files(repo, aside_folder(repo), waiting=True)
         self._sheets: dict[Oid, Sheet] = {}  # of the trees that were written last
@@ -61,8 +62,17 @@ class GitCommitter:
         self.kept: list[tuple[RepoPath, str]] = []
 
     def head(self) -> Oid | None:
+        """Raises RepositoryError where the branch is gone: a commit without its past would take its place."""
         with self._mutex:
-            return self._commits.tip(self._ref)
+            found = self._commits.tip(self._ref)
+            if found is None and self._last is not None:
+                raise RepositoryError(
+                    f"{self._ref} is gone: it was deleted during the run",
+                    where=self._repo.git_dir,
+                    hint=f"git update-ref {self._ref} {self._last} brings it back; then run specbuild again",
+                )
+            self._last = found
+            return found
 
     def attached(self) -> bool:
         with self._mutex:
@@ -145,7 +155,7 @@ class GitCommitter:
 
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         with self._writing():
-            ref = self._commits.keep(kind, self.head(), changes, message)
+            ref = self._commits.keep(kind, self._commits.tip(self._ref) or self._last, changes, message)
             self._known.update((path, entry) for path, entry in changes.items() if entry is not None)
             return ref
 
@@ -258,7 +268,7 @@ class GitCommitter:
             faults.point("commit.tip-noted")
             self._move(batch)
         except BaseException:
-            if self.head() == batch.tip:  # Ctrl-C came after the ref had moved
+            if self._commits.tip(self._ref) == batch.tip:  # Ctrl-C came after the ref had moved
                 lock.publish()
             else:
                 roll_back(self._files, steps)

@@ -257,6 +257,19 @@ def test_after_a_switch_only_the_runs_branch_moves(box: Box) -> None:
     assert box.text("a") == "1"
 
 
+def test_a_branch_that_was_deleted_meanwhile_is_not_begun_anew(box: Box) -> None:
+    box.commit(a="1")
+    made = committer(box)
+    tip = box.commit(a="2")
+    assert made.head() == tip
+    box.git("update-ref", "-d", "refs/heads/main")
+    for act in (made.head, lambda: made.commit([Record("T001", {"a": box.blob("3")})], onto=tip)):
+        with pytest.raises(RepositoryError, match=f"git update-ref refs/heads/main {tip} brings it back"):
+            act()
+    assert box.git("rev-parse", "-q", "--verify", "main", ok=False) == ""
+    assert box.git("rev-parse", f"{made.keep('failed', {'a': box.blob('3')}, 'partial')}~1") == tip
+
+
 def test_a_detached_run_whose_head_went_to_a_branch_stops(box: Box) -> None:
     first = box.commit(a="1")
     box.git("checkout", "-q", "--detach")
