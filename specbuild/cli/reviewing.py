@@ -10,6 +10,7 @@ import click
 
 from specbuild.engine.build import Review
 from specbuild.engine.task import Entry, Oid, RepoPath, Task
+from specbuild.git.modes import SUBMODULE
 from specbuild.reporting.terminal import lively
 from specbuild.reporting.text import clean
 
@@ -74,7 +75,7 @@ def _lines(entry: Entry | None, read: Callable[[Oid], bytes]) -> list[str] | Non
     """The lines of a text; None: it is none."""
     if entry is None:
         return []
-    if entry.mode == 0o160000:
+    if entry.mode == SUBMODULE:
         return None
     data = read(entry.oid)
     return None if b"\0" in data[:8000] else data.decode("utf-8", "replace").splitlines()
@@ -84,7 +85,7 @@ def _sizes(before: Entry | None, after: Entry | None, read: Callable[[Oid], byte
     def size(entry: Entry | None) -> str:
         if entry is None:
             return "absent"
-        return entry.oid[:12] if entry.mode == 0o160000 else f"{len(read(entry.oid))} bytes"
+        return entry.oid[:12] if entry.mode == SUBMODULE else f"{len(read(entry.oid))} bytes"
 
     return f"no text, was {size(before)}, now {size(after)}"
 

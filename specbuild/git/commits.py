@@ -11,8 +11,9 @@ from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults
 from specbuild.git.repository import GitFailed, Ident, Identity, Repository
+from specbuild.git.store import COMMIT
 from specbuild.git.transaction import backing_off
-from specbuild.git.trees import COMMIT_TYPE, Writing, tree_of, write_tree
+from specbuild.git.trees import Writing, tree_of, write_tree
 
 DETACHED = "HEAD"
 _ZERO = "0" * 40
@@ -53,7 +54,7 @@ class Commits:
         lines += [f"author {_now(identity.author, 'GIT_AUTHOR_DATE')}"]
         lines += [f"committer {_now(identity.committer, 'GIT_COMMITTER_DATE')}"]
         head = "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape")
-        return self._repo.shared.store.add(COMMIT_TYPE, head + b"\n" + text)
+        return self._repo.shared.store.add(COMMIT, head + b"\n" + text)
 
     def keep(
         self, kind: str, parent: Oid | None, changes: Mapping[RepoPath, Entry | None], message: str

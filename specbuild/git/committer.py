@@ -15,8 +15,9 @@ from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults, follow, journal
 from specbuild.git.commits import DETACHED, Commits
-from specbuild.git.files import GITLINK, PLAIN, Files, aside_folder
+from specbuild.git.files import Files, aside_folder
 from specbuild.git.indexfile import IndexFile
+from specbuild.git.modes import PLAIN, SUBMODULE
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.store import FEW
 from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back
@@ -299,7 +300,7 @@ class GitCommitter:
                 found.entry if found else None,
             }
             known = (path, held.entry) in self._known
-            if not (held.intent_to_add or held.entry.mode == GITLINK or held.entry in safe or known):
+            if not (held.intent_to_add or held.entry.mode == SUBMODULE or held.entry in safe or known):
                 lost[path] = held.entry
         if lost:
             ref = self.keep("saved", lost, "specbuild: staged versions that a commit replaced\n")

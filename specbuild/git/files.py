@@ -15,14 +15,11 @@ from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git.folders import remove_empty, remove_tree
 from specbuild.git.hashing import blob_id
 from specbuild.git.indexfile import IndexFile
+from specbuild.git.modes import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK
 from specbuild.git.plain import Plain
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.store import BLOB, LARGE
 
-LINK = 0o120000
-PLAIN = 0o100644
-EXECUTABLE = 0o100755
-GITLINK = 0o160000
 _numbers = itertools.count()
 
 
@@ -36,7 +33,7 @@ class Raw(NamedTuple):
 
     @property
     def entry(self) -> Entry:
-        return Entry(LINK if self.link else EXECUTABLE if self.permissions & 0o100 else PLAIN, self.oid)
+        return Entry(SYMLINK if self.link else EXECUTABLE if self.permissions & 0o100 else PLAIN, self.oid)
 
 
 class Files:
@@ -89,7 +86,7 @@ class Files:
                 found[path] = self._submodule(path)
             elif stat.S_ISLNK(now.st_mode):
                 target = os.readlink(os.fsencode(self.at(path)))
-                found[path] = Entry(LINK, self.store(target))
+                found[path] = Entry(SYMLINK, self.store(target))
             elif stat.S_ISREG(now.st_mode):
                 oid = None if self.needs_git(path) else self._store_file(path)
                 found[path] = Entry(modes(path, now), oid or "")
@@ -157,7 +154,7 @@ class Files:
             head = self.repo.git(["-C", self.at(path), "rev-parse", "--verify", "-q", "HEAD"])
         except GitFailed:
             return None
-        return Entry(GITLINK, head.decode().strip())
+        return Entry(SUBMODULE, head.decode().strip())
 
     def _modes(self) -> "_Modes":
         trusted = self.repo.config_bool("core.filemode", default=True)
@@ -210,7 +207,7 @@ class Files:
 
     def place(self, path: RepoPath, entry: Entry, content: bytes) -> None:
         """Writes one file whose content `contents` gave."""
-        if entry.mode == GITLINK:
+        if entry.mode == SUBMODULE:
             os.makedirs(self.at(path), exist_ok=True)
         else:
             self._place(path, entry.mode, content)
@@ -220,11 +217,11 @@ class Files:
         by_git = [
             path
             for path, entry in entries.items()
-            if entry.mode not in {LINK, GITLINK} and self._smudged(path)
+            if entry.mode not in {SYMLINK, SUBMODULE} and self._smudged(path)
         ]
         contents = dict(zip(by_git, self._smudge(by_git, entries), strict=True))
         for path, entry in entries.items():
-            if path not in contents and entry.mode != GITLINK:
+            if path not in contents and entry.mode != SUBMODULE:
                 contents[path] = self.repo.read(entry.oid)
         return contents
 
@@ -366,7 +363,7 @@ class _Modes:
 
 
 def _create(path: str, mode: int, data: bytes, raw: Raw | None) -> None:
-    if mode == LINK:
+    if mode == SYMLINK:
         os.symlink(data, os.fsencode(path))
         return
     permissions = 0o777 if mode == EXECUTABLE else 0o666  # less the user's umask

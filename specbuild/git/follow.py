@@ -9,10 +9,11 @@ from typing import NamedTuple
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import faults
-from specbuild.git.files import GITLINK, LINK, Files
+from specbuild.git.files import Files
 from specbuild.git.hashing import blob_id
 from specbuild.git.indexfile import IndexFile, certain, same_second
 from specbuild.git.indexformat import Held, Wanted
+from specbuild.git.modes import SUBMODULE, SYMLINK
 from specbuild.git.transaction import Action, Step
 
 _SMALL = 4_000_000  # bytes that may be read again to prove that a file is unchanged
@@ -69,7 +70,7 @@ def plan(
 
 def _action(before: Entry | None, after: Entry | None, found: Standing, *, in_place: bool) -> Action:
     """What is to become of a working file: it follows only where it is as the parent commit has it."""
-    if found.foreign or (after is not None and after.mode == GITLINK):
+    if found.foreign or (after is not None and after.mode == SUBMODULE):
         return "none"
     if found.folder:
         return "none" if after is None or in_place else "write"
@@ -89,7 +90,7 @@ def left_alone(
     for step in steps:
         found, held = standing[step.path], index.get(os.fsencode(step.path))
         sparse = held is not None and held.skip_worktree and found.entry is None
-        link = step.after is not None and step.after.mode == GITLINK
+        link = step.after is not None and step.after.mode == SUBMODULE
         gone = step.after is None and found.entry is None and not found.foreign
         if step.action == "none" and found.entry != step.after and not (sparse or link or gone):
             left.append(step.path)
@@ -150,7 +151,7 @@ def wanted(
         if step.after is None:
             entries[name] = None
             continue
-        found = stats.get(step.path) if step.after.mode != GITLINK else None
+        found = stats.get(step.path) if step.after.mode != SUBMODULE else None
         skip = bool(held and held.skip_worktree and files.look(step.path) is None)
         entries[name] = Wanted(step.after, found, bool(held and held.assume_valid), skip)
     return entries
@@ -165,7 +166,7 @@ class Unchanged:
 
     def __call__(self, name: bytes, held: Held) -> bool:
         path = os.fsdecode(name)
-        if held.skip_worktree or held.entry.mode == GITLINK:
+        if held.skip_worktree or held.entry.mode == SUBMODULE:
             return True
         now = self._files.look(path)
         if now is None or not same_second(held, now) or certain(held, now, self._written_ns):
@@ -174,7 +175,7 @@ class Unchanged:
 
     def _bytes(self, path: RepoPath, mode: int) -> Oid | None:
         try:
-            if mode == LINK:
+            if mode == SYMLINK:
                 return blob_id(os.readlink(os.fsencode(self._files.at(path))))
             with open(self._files.at(path), "rb") as file:
                 return blob_id(file.read())

@@ -16,9 +16,10 @@ from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults
 from specbuild.git.files import Files
 from specbuild.git.folders import remove_tree
+from specbuild.git.modes import SYMLINK
 from specbuild.git.repository import Repository
+from specbuild.git.store import COMMIT
 from specbuild.git.trees import (
-    COMMIT_TYPE,
     entries_below,
     entry_at,
     subtree,
@@ -312,7 +313,7 @@ class PooledSandbox:
 
     def _inside(self, path: RepoPath, entry: Entry) -> Entry:
         """A new link that leaves the worktree leads to nothing, or to something else, in any other."""
-        if entry.mode == 0o120000:
+        if entry.mode == SYMLINK:
             target = os.fsdecode(self._repo.read(entry.oid))
             leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
             old = entry_at(self._repo, tree_of(self._repo, self._head), path)
@@ -344,7 +345,7 @@ def _empty_commit(repo: Repository) -> Oid:
         b"nothing yet",
         b"",
     ]
-    return write_object(repo.raw, COMMIT_TYPE, b"\n".join(lines))
+    return write_object(repo.raw, COMMIT, b"\n".join(lines))
 
 
 def _try_lock(pool: str, name: str) -> int | None:

@@ -9,9 +9,10 @@ from specbuild.engine.checkpoint import parse_lines
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import durable, faults, journal, pool
 from specbuild.git.commits import DETACHED, Commits
-from specbuild.git.files import EXECUTABLE, LINK, PLAIN, Files, aside_folder
+from specbuild.git.files import Files, aside_folder
 from specbuild.git.folders import remove_tree
 from specbuild.git.journal import PATIENCE, Journal, Undo
+from specbuild.git.modes import EXECUTABLE, PLAIN, SYMLINK
 from specbuild.git.repository import Repository
 from specbuild.git.transaction import (
     IndexLock,
@@ -214,7 +215,7 @@ def _oids(intent: Intent) -> Iterator[Oid]:
     yield intent.tip
     for step in intent.steps:
         for entry in (step.before, step.after):
-            if entry is not None and entry.mode in {PLAIN, EXECUTABLE, LINK}:
+            if entry is not None and entry.mode in {PLAIN, EXECUTABLE, SYMLINK}:
                 yield entry.oid
 
 

@@ -10,11 +10,12 @@ import pygit2
 from specbuild.engine.ports import Record
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import messages
+from specbuild.git.modes import EXECUTABLE, PLAIN
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.trees import entry_at, subtree, tree_of
 from specbuild.taskfile.merging import merge as merge_boxes
 
-_FILES = {0o100644, 0o100755}
+_FILES = {PLAIN, EXECUTABLE}
 
 
 class Conflicting(Exception):  # noqa: N818  (a state of the world, not a mistake)

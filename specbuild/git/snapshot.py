@@ -12,8 +12,9 @@ from specbuild.errors import RepositoryError
 from specbuild.git.hashing import Hasher, blob_id
 from specbuild.git.ignores import Ignores
 from specbuild.git.index import Index
+from specbuild.git.modes import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK
 from specbuild.git.repository import GitFailed, Repository
-from specbuild.git.tree import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK, CommitSnapshot, content
+from specbuild.git.tree import CommitSnapshot, content
 
 __all__ = ["CommitSnapshot", "WorkingTree"]
 

@@ -6,13 +6,8 @@ from functools import cached_property
 
 from specbuild.engine import glob
 from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.git.modes import EXECUTABLE, FOLDER, PLAIN, SUBMODULE
 from specbuild.git.repository import Repository
-
-FOLDER = 0o040000
-SYMLINK = 0o120000
-SUBMODULE = 0o160000
-PLAIN = 0o100644
-EXECUTABLE = 0o100755
 
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
+from specbuild.git.modes import FOLDER, SUBMODULE
 from specbuild.git.repository import Repository
+from specbuild.git.store import TREE
 
 if TYPE_CHECKING:
     import pygit2
 
-TREE = 0o040000
-SUBMODULE = 0o160000
-TREE_TYPE = 2
-COMMIT_TYPE = 1
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 _NO_NAMES = frozenset((b"", b".", b".."))
@@ -66,7 +64,7 @@ class Sheet:
 
 
 def _key(name: bytes, mode: int) -> bytes:
-    return name + b"/" if mode == TREE else name
+    return name + b"/" if mode == FOLDER else name
 
 
 @dataclass(slots=True)
@@ -98,18 +96,18 @@ def entry_at(repo: Repository, tree: Oid | None, path: RepoPath) -> Entry | None
     *folders, name = os.fsencode(path).split(b"/")
     for folder in folders:
         mode, raw = read_tree(repo, tree).get(folder, (0, b""))
-        if mode != TREE:
+        if mode != FOLDER:
             return None
         tree = raw.hex()
     mode, raw = read_tree(repo, tree).get(name, (0, b""))
-    return None if mode in {0, TREE} else Entry(mode, raw.hex())
+    return None if mode in {0, FOLDER} else Entry(mode, raw.hex())
 
 
 def entries_below(repo: Repository, tree: Oid | None, prefix: bytes = b"") -> dict[RepoPath, Entry]:
     """Every file of a tree."""
     found: dict[RepoPath, Entry] = {}
     for name, (mode, raw) in read_tree(repo, tree).items():
-        if mode == TREE:
+        if mode == FOLDER:
             found.update(entries_below(repo, raw.hex(), prefix + name + b"/"))
         else:
             found[os.fsdecode(prefix + name)] = Entry(mode, raw.hex())
@@ -120,7 +118,7 @@ def subtree(repo: Repository, tree: Oid | None, folder: RepoPath) -> Oid | None:
     """The tree at `folder` (ends with `/`)."""
     for part in os.fsencode(folder).rstrip(b"/").split(b"/"):
         mode, raw = read_tree(repo, tree).get(part, (0, b""))
-        if mode != TREE:
+        if mode != FOLDER:
             return None
         tree = raw.hex()
     return tree
@@ -165,7 +163,7 @@ def _rewrite(
             here[name] = entry
     for name, entry in here.items():
         mode, raw = folder.get(name)
-        old = None if mode in {0, TREE} else Entry(mode, raw.hex())
+        old = None if mode in {0, FOLDER} else Entry(mode, raw.hex())
         writing.before.setdefault(os.fsdecode(prefix + name), old)
         if entry is None and old is not None:
             folder.drop(name)
@@ -175,16 +173,16 @@ def _rewrite(
         inner = {rest: entry for rest, entry in below.items() if rest}
         if mode == SUBMODULE and any(inner.values()):
             raise _unrecordable(prefix + name, "a file is to be in it, and it is a submodule")
-        under = raw.hex() if mode == TREE and not whole else None
+        under = raw.hex() if mode == FOLDER and not whole else None
         made = _rewrite(repo, under, inner, prefix + name + b"/", writing)
         if made is not None:
-            folder.put(name, TREE, bytes.fromhex(made))
-        elif mode == TREE:
+            folder.put(name, FOLDER, bytes.fromhex(made))
+        elif mode == FOLDER:
             folder.drop(name)
     for name, entry in here.items():
         if entry is not None:
             folder.put(name, entry.mode, bytes.fromhex(entry.oid))
-            if entry.mode != 0o160000:
+            if entry.mode != SUBMODULE:
                 writing.oids.add(entry.oid)
     return _make(repo, folder, base, writing) if len(folder) else None
 
@@ -202,7 +200,7 @@ def _sheet(repo: Repository, oid: Oid | None, writing: Writing) -> Sheet:
 
 
 def _make(repo: Repository, sheet: Sheet, like: Oid | None, writing: Writing) -> Oid:
-    oid = repo.shared.store.add(TREE_TYPE, sheet.dump(), like)
+    oid = repo.shared.store.add(TREE, sheet.dump(), like)
     writing.sheets[oid] = sheet
     writing.oids.add(oid)
     return oid
