@@ -44,6 +44,9 @@ class Repo:
     kept: dict[str, Files] = field(default_factory=dict)
     undone: set[Oid] = field(default_factory=set)
     setups: list[str] = field(default_factory=list)
+    attached: bool = True  # whether HEAD names the run's branch
+    interlopers: list[Callable[[], object]] = field(default_factory=list)
+    """What others do, each right before one commit of the run is made."""
 
     def store(self, data: bytes) -> Oid:
         oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
@@ -287,7 +290,7 @@ class FakeCommitter:
         return self.repo.tip
 
     def attached(self) -> bool:
-        return True
+        return self.repo.attached
 
     def store(self, data: bytes, *, like: Oid | None = None) -> Oid:
         return self.repo.store(data)
@@ -313,6 +316,8 @@ class FakeCommitter:
         return {path: self.repo.disk.get(path) for path in paths}
 
     def commit(self, records: Sequence[Record], *, onto: Oid | None) -> Sequence[Oid]:
+        if self.repo.interlopers:
+            self.repo.interlopers.pop(0)()
         if onto != self.repo.tip:
             raise Moved
         made = []
@@ -473,6 +478,7 @@ class Project:
         self.executors = FakeExecutors(self.repo, self.workspaces)
         self.events: list[Event] = []
         self.end: RunFinished | None = None
+        self.builder: Builder | None = None  # of the last run
         self.judge = Judge
 
     def load(self) -> tuple[EngineProject, Judge]:
@@ -538,6 +544,7 @@ class Project:
             environment=self.environment,
             emit=self.events.append,
         )
+        self.builder = builder
         self.end = builder.run()
         return self.executors.ran[before:]
 
