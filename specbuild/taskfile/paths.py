@@ -7,16 +7,12 @@ from typing import Final, NamedTuple, Protocol
 
 from specbuild.engine.task import Entry, Mention, RepoPath, TaskText, Warning_
 from specbuild.taskfile.grammar import is_spec_name
-from specbuild.taskfile.prose import expand
 
-_WORDS: Final = re.compile(r"`+[^`]+`+|\"[^\"]*\"|(?:\{[^{}]*\}|[^\s,，、;`{}]|[{}])+|[(（]")
-_ASIDE: Final = re.compile(r"(?:(?<=[\s,`\"])|^)[(（][^()（）]*[)）]?")
 SUBMODULE: Final = 0o160000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*\Z", re.ASCII)
 """By far the commonest form; neither `.git` nor `..` can be in it."""
-_NOTHING: Final = frozenset(("none", "n/a", "-", "–", "—", "and"))
 
 
 class Resolved(NamedTuple):
@@ -158,23 +154,6 @@ class _Resolver:
 def _folder(path: RepoPath) -> RepoPath:
     core = path.strip("/").removeprefix("./")
     return f"{core}/" if core and core != "." else ""
-
-
-def declared(value: str, *, root: RepoPath = "") -> tuple[str, ...]:
-    """The paths or globs of a body's `targets:` or `inputs:`; `@story` and `@needs` stay as they are."""
-    prefix = _folder(root)
-    found: dict[str, None] = {}
-    for word in _words(value):
-        for part in expand(word):
-            found[normal(part, root=prefix)] = None
-    return tuple(found)
-
-
-def _words(value: str) -> Iterator[str]:
-    for match in _WORDS.finditer(_ASIDE.sub(" ", value)):
-        word = match[0].strip('`"').strip()
-        if word and word not in ("(", "（") and word.lower() not in _NOTHING:
-            yield word
 
 
 def normal(path: str, *, root: RepoPath = "") -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from specbuild.engine.task import Entry, RepoPath
 from specbuild.taskfile import parse
-from specbuild.taskfile.paths import Resolved, declared, normal, outside, resolve
+from specbuild.taskfile.paths import Resolved, normal, outside, resolve
 
 
 class Tree:
@@ -111,33 +111,37 @@ def test_paths_of_a_monorepo_start_at_its_root() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "paths"),
+    ("written", "path"),
     [
-        ("src/a.py, src/b.py", ("src/a.py", "src/b.py")),
-        ("src/a.py src/b.py", ("src/a.py", "src/b.py")),
-        ("`src/a.py`, `my file.txt`", ("src/a.py", "my file.txt")),
-        ("src/{a,b}.py, ./c.py", ("src/a.py", "src/b.py", "c.py")),
-        ("src/a.py (new), `b.py` (the old one)", ("src/a.py", "b.py")),
-        ("src/(pages)/a.tsx", ("src/(pages)/a.tsx",)),
-        ("src//a/../b/", ("src/b/",)),
-        ("src/**/*.py, @needs", ("src/**/*.py", "@needs")),
-        ("../a, /etc/b", ("../a", "/etc/b")),
-        ("a.py, a.py", ("a.py",)),
-        ("none", ()),
-        ("", ()),
+        ("src/a.py", "src/a.py"),
+        ("./c.py", "c.py"),
+        ("src//a/../b/", "src/b/"),
+        ("src/b/.", "src/b/"),
+        ("src/(pages)/a.tsx", "src/(pages)/a.tsx"),
+        ("src/**/*.py", "src/**/*.py"),
+        ("@needs", "@needs"),
+        ("../a", "../a"),
+        ("/etc/b", "/etc/b"),
+        ("~/c", "~/c"),
+        ("C:/d", "C:/d"),
     ],
 )
-def test_declared_paths_are_split(value: str, paths: tuple[str, ...]) -> None:
-    assert declared(value) == paths
+def test_declared_paths_are_called_as_git_calls_them(written: str, path: str) -> None:
+    assert normal(written) == path
 
 
-def test_declared_paths_start_at_the_root() -> None:
-    assert declared("a.py, ./b/, ../c, @story", root="apps/web/") == (
-        "apps/web/a.py",
-        "apps/web/b/",
-        "apps/c",
-        "@story",
-    )
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("a.py", "apps/web/a.py"),
+        ("./b/", "apps/web/b/"),
+        ("../c", "apps/c"),
+        ("../../../d", "../d"),
+        ("@story", "@story"),
+    ],
+)
+def test_declared_paths_start_at_the_root(written: str, path: str) -> None:
+    assert normal(written, root="apps/web/") == normal(written, root="apps/web") == path
 
 
 @pytest.mark.parametrize(
