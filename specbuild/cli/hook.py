@@ -71,6 +71,7 @@ def uninstall(names: tuple[str, ...]) -> int:
     from specbuild.githooks import files
 
     repository, settings, place = _look()
+    found = False
     for name in _known(names or NAMES):
         dropped = _drop_entry(repository, settings, name)
         done = None if place.foreign else files.uninstall(place, name)
@@ -80,7 +81,10 @@ def uninstall(names: tuple[str, ...]) -> int:
             own = replace(place, folder=place.default, husky=False)
             done = files.uninstall(own, name) or done
         if done or dropped or names:
+            found = True
             click.echo(f"{name} {done or ('is gone from the settings' if dropped else 'was not installed')}")
+    if not found:
+        click.echo("no hook was installed")
     if not names:
         for key in ("specbuild.python", "specbuild.package"):
             store(repository, key, None)
