@@ -226,7 +226,11 @@ def _rule(number: int, table: Table) -> Rule:
 
 def _review(table: Table) -> bool | None:
     """`review = "ask"`, or as a flag."""
-    return True if table.raw("review") == "ask" else table.flag("review")
+    value = table.raw("review")
+    if value == "ask" or value is None or isinstance(value, bool):
+        return None if value is None else bool(value)
+    table.wrong("review", f"review of {table.label} is {kind(value)}", 'it takes "ask"')
+    return None
 
 
 def _inputs(table: Table, found: tuple[str, ...] | None) -> tuple[str, ...] | None:

@@ -238,6 +238,7 @@ def test_an_empty_file_is_the_default_config() -> None:
         ("[build]\nsubject = 'x {nope} {id}'\n", [":2:", "holds {nope}", "{id} {title}"]),
         ("[build]\nreuse_from = ['origin']\n", [":2:", 'is "origin"', "refs/heads/*"]),
         ("[build]\nshare = ['../x']\n", [":2:", 'share of [build] holds "../x"', "inside the repository"]),
+        ("[[rule]]\nreview = 'yes'\n", [":2:", 'review of rule 1 is "yes" (a string); it takes "ask"']),
         ("[[rule]]\nshare = ['/etc']\n", [":2:", 'share of rule 1 holds "/etc"']),
         ("[executor.agent]\nshare = ['a/.git']\n", [":2:", 'share of [executor.agent] holds "a/.git"']),
         ("[executor.agent]\nshare = 3\n", [":2:", "share of [executor.agent] is 3", "a list of strings"]),
