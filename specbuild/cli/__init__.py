@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from specbuild.errors import RepositoryError, SpecbuildError
+from specbuild.errors import RepositoryError, SpecbuildError, UsageError
 
 COMMANDS = {
     "run": "run",
@@ -45,6 +45,26 @@ class _Late(click.Group):
         module = import_module(f"specbuild.cli.{COMMANDS[cmd_name]}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS:
+            raise _no_command(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def _no_command(word: str) -> UsageError:
+    """Those who know make write a task's name where a command stands."""
+    import re
+    from difflib import get_close_matches
+
+    hint = "specbuild --help lists them"
+    if near := get_close_matches(word, [name for name in COMMANDS if name not in HIDDEN], n=1):
+        hint = f"did you mean specbuild {near[0]}?"
+    elif re.match(r"[\w#.-]*\d[\w.-]*\Z", word):
+        hint = f"one task is run by specbuild --filter {word}"
+    return UsageError(f'there is no command "{word}"', hint=hint)
 
 
 def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001

@@ -70,3 +70,20 @@ def test_an_empty_filter_chooses_nothing_and_says_so(make: Make, command: str) -
     done = work.call(command, "--filter", "")
     assert done.code == 2
     assert "the filter is empty" in done.err
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("statsu", "did you mean specbuild status?"),
+        ("T001", "one task is run by specbuild --filter T001"),
+        ("merge-boxe", "specbuild --help lists them"),
+        ("rm\x1b[2J", "specbuild --help lists them"),
+    ],
+)
+def test_a_word_that_is_no_command_is_told_with_what_may_be_meant(make: Make, word: str, hint: str) -> None:
+    done = make(box("T001", "a.txt")).call(word)
+    assert done.code == 2
+    assert done.err.startswith("specbuild: there is no command")
+    assert hint in done.err
+    assert "\x1b" not in done.err
