@@ -30,7 +30,6 @@ class Index:
     assume_unchanged: set[RepoPath] = field(default_factory=set)
     skip_worktree: set[RepoPath] = field(default_factory=set)
     intent_to_add: set[RepoPath] = field(default_factory=set)
-    checksum: bytes = b""  # of the file; zeros where git was told to leave it out
 
     def __contains__(self, path: RepoPath) -> bool:
         return path in self.offsets
@@ -91,7 +90,7 @@ def _parse(path: str, identity: Identity, data: bytes) -> Index:
     version = int.from_bytes(data[4:8], "big")
     if data[:4] != b"DIRC" or version not in {2, 3, 4} or len(data) < 32:
         raise ValueError(path)
-    index = Index(identity, data, checksum=data[-20:])
+    index = Index(identity, data)
     count = int.from_bytes(data[8:12], "big")
     end = _read_packed(index, count) if version == 4 else _read_padded(index, count)
     for extension in _extensions(data, end):

@@ -5,8 +5,6 @@ import re
 import shlex
 from typing import NamedTuple
 
-NAMES = ("pre-push", "post-merge", "post-checkout", "post-rewrite")
-
 _OURS = re.compile(rb"#![^\n]*\n# specbuild hook [a-z-]+ \((\d+)\)")
 _SETTING = re.compile(r"^(python|package)=(.*)$", re.MULTILINE)
 _FROM_SETTINGS = {
