@@ -83,12 +83,16 @@ class Builder:
 
     def _loop(self) -> None:
         progress, under_way = self._progress, self._under_way
+        quiet = False
         while True:
             self._interruption.heed()
             self._launch()
-            under_way.commit_waiting()
+            # A commit may let a further task start: where a worker has nothing to do it must not wait.
+            idle = len(under_way.running) < self._settings.workers
+            under_way.commit_waiting(at_once=idle or quiet)
             if under_way.running or under_way.committing:
-                event = self._inbox.take()
+                event = self._inbox.take(under_way.patience)
+                quiet = event is None
                 if event is not None:
                     under_way.take(event)
             elif progress.plan_is_old:

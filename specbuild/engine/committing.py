@@ -1,4 +1,4 @@
-"""Group commit: while one commit is made durable, what completes meanwhile waits, and goes together."""
+"""Group commit: what completes within a moment goes together, since one commit costs as much as many."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -8,6 +8,12 @@ from specbuild.engine.ports import Moved
 from specbuild.engine.task import Oid
 from specbuild.engine.transaction import Transactions
 from specbuild.engine.work import Done, Member, Work
+
+MOMENT = 0.05
+"""Seconds without news after which what waits is committed."""
+
+MANY = 16
+"""So many do not wait any longer."""
 
 
 class GroupCommit:
@@ -31,12 +37,18 @@ class GroupCommit:
     def add(self, member: Member) -> None:
         self._waiting.append(member)
 
-    def begin(self, transactions: Transactions) -> Sequence[Work]:
-        """Commits what waits, all of it at once, if no commit is under way; a lone task does not wait.
+    @property
+    def patience(self) -> float | None:
+        """How long to wait for news before `begin(at_once=True)`; None: for ever."""
+        return MOMENT if self._waiting and not self._committing else None
 
-        Returns those that the branch overtook, which wait no longer; nothing is begun then.
+    def begin(self, transactions: Transactions, *, at_once: bool) -> Sequence[Work]:
+        """Commits what waits, all of it together, if no commit is under way.
+
+        `at_once`: nothing is gained by waiting for more. Returns those that the branch overtook, which wait
+        no longer; nothing is begun then.
         """
-        if self._committing or not self._waiting:
+        if self._committing or not self._waiting or (not at_once and len(self._waiting) < MANY):
             return ()
         late = transactions.catch_up([(member.work, member.results) for member in self._waiting])
         if late:

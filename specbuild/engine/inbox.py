@@ -38,9 +38,14 @@ class Inbox:
     def wake(self) -> None:
         self._queue.put(None)
 
-    def take(self) -> Answer | Committed | None:
-        """Waits for the next; None: somebody only woke the loop."""
-        return self._held.popleft() if self._held else self._queue.get()
+    def take(self, patience: float | None = None) -> Answer | Committed | None:
+        """Waits for the next, `patience` seconds at most; None: nothing came, or somebody woke the loop."""
+        if self._held:
+            return self._held.popleft()
+        try:
+            return self._queue.get(timeout=patience)
+        except queue.Empty:
+            return None
 
     def take_committed(self) -> Committed:
         """Waits for a commit; what else comes is taken later."""

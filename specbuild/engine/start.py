@@ -28,10 +28,9 @@ def start_of(judge: Judge, position: int, snapshot: Snapshot) -> Start:
     task = judge.graph.tasks[position]
     if not task.rebuild:
         return Start()
-    head = None if judge.history.tip is None else judge.history.snapshot(judge.history.tip)
     changes: dict[RepoPath, Entry | None] = {}
     for target in task.targets:
-        changes.update(_cleared(target, snapshot, head))
+        changes.update(_cleared(judge, target, snapshot))
     elsewhere = False
     for source, path, result in _carried(judge, position):
         entries = bytes_of(judge, source, path, result, snapshot)
@@ -39,15 +38,19 @@ def start_of(judge: Judge, position: int, snapshot: Snapshot) -> Start:
             return Start(lost=source)
         if path not in task.targets:
             elsewhere = elsewhere or judge.result_now(path) != result
-            changes.update(_cleared(path, snapshot, head))
+            changes.update(_cleared(judge, path, snapshot))
         changes.update(entries)
     return Start(changes, elsewhere)
 
 
-def _cleared(path: RepoPath, snapshot: Snapshot, head: Snapshot | None) -> dict[RepoPath, Entry | None]:
+def _cleared(judge: Judge, path: RepoPath, snapshot: Snapshot) -> dict[RepoPath, Entry | None]:
     """Every file that is at a path now, or is in HEAD though a person removed it, as absent."""
-    recorded = {} if head is None else entries_at(head, path)
-    return dict.fromkeys([*entries_at(snapshot, path), *recorded])
+    if not path.endswith("/"):
+        there = snapshot.entry(path) is not None or snapshot.tracked(path) is not None
+        return {path: None} if there else {}
+    tip = judge.history.tip
+    recorded = {} if tip is None else judge.history.snapshot(tip).below(path)
+    return dict.fromkeys([*snapshot.below(path), *recorded])
 
 
 def bytes_of(judge: Judge, source: int, path: RepoPath, result: str, snapshot: Snapshot) -> Entries | None:

@@ -195,14 +195,19 @@ class UnderWay:
 
     # -- recording --------------------------------------------------------------------------------
 
-    def commit_waiting(self) -> None:
-        for work in self._commits.begin(self._progress.transactions):
+    @property
+    def patience(self) -> float | None:
+        """Seconds that the loop may wait for news, where something completed waits to be committed."""
+        return self._commits.patience
+
+    def commit_waiting(self, *, at_once: bool) -> None:
+        for work in self._commits.begin(self._progress.transactions, at_once=at_once):
             self._overtaken(work, "what it reads or writes")
 
     def flush(self) -> None:
         """Waits until all that is completed is recorded: what follows looks at HEAD, or moves it."""
         while self._commits.count:
-            self.commit_waiting()
+            self.commit_waiting(at_once=True)
             if self._commits.under_way:
                 self._committed(self._inbox.take_committed())
 

@@ -47,7 +47,7 @@ class Files:
         self._plain: Plain | None = None
 
     def at(self, path: RepoPath) -> str:
-        return os.path.join(self.top, path)
+        return f"{self.top}/{path}"
 
     def look(self, path: RepoPath) -> os.stat_result | None:
         """Stat data of what stands at `path` itself; None: nothing, or behind a symlink."""

@@ -89,7 +89,7 @@ def _raw(item: Any) -> Raw | None:
 
 
 def folder(state_dir: str) -> str:
-    return os.path.join(state_dir, "journal")
+    return f"{state_dir}/journal"
 
 
 def tips_path(state_dir: str) -> str:
@@ -117,7 +117,7 @@ def names(state_dir: str) -> list[str]:
         found = [name for name in os.listdir(folder(state_dir)) if name.endswith(".json")]
     except FileNotFoundError:
         return []
-    return sorted(os.path.join(folder(state_dir), name) for name in found)
+    return [f"{folder(state_dir)}/{name}" for name in sorted(found)]
 
 
 def open_(repo: Repository, journal: Journal) -> tuple[Journal, str]:

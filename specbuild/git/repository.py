@@ -86,7 +86,7 @@ class Repository:
 
     # Places
 
-    @property
+    @cached_property
     def top(self) -> str:
         """The absolute path of the working tree, without a final `/`."""
         if self.raw.workdir is None:
@@ -100,7 +100,7 @@ class Repository:
     @property
     def state_dir(self) -> str:
         """Where caches, logs and the journal of this worktree are kept; made by whoever writes there."""
-        return os.path.join(self.git_dir, STATE_FOLDER)
+        return f"{self.git_dir}/{STATE_FOLDER}"
 
     @property
     def common_state_dir(self) -> str:
@@ -109,7 +109,7 @@ class Repository:
 
     def absolute(self, path: str) -> str:
         """Where a repository path stands on disk."""
-        return os.path.join(self.top, path)
+        return f"{self.top}/{path}"
 
     # Refs
 
@@ -216,7 +216,7 @@ class Repository:
         """The same for single questions, and for writing it anew."""
         from specbuild.git.indexfile import IndexFile  # noqa: PLC0415  (as above)
 
-        path = os.path.join(self.git_dir, "index")
+        path = f"{self.git_dir}/index"
         self.shared.index = IndexFile.read(path, self.shared.index)
         return self.shared.index
 

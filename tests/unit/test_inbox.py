@@ -113,3 +113,7 @@ def test_the_shelter_ends_with_its_block() -> None:
         pass
     with pytest.raises(KeyboardInterrupt):
         interruption()
+
+
+def test_who_is_out_of_patience_gets_nothing() -> None:
+    assert Inbox().take(0.001) is None
