@@ -102,7 +102,7 @@ def command(arguments: Sequence[str]) -> str:
     for word in arguments:
         if word.split("=")[0] in {"--work", "--cache", "--note"}:
             skip = "=" not in word
-        elif skip:
+        elif skip or os.path.isabs(word):
             skip = False
         else:
             shown.append(word)

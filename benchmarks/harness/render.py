@@ -115,14 +115,13 @@ def _times(results: Results) -> str:
             cells = [results.cell(row, size, name) for name in names]
             rows.append([words, f"{size:,}", *(_time(cell, notes) for cell in cells)])
     told = [f"- {peer.name}: {peer.note}" for peer in PEERS if peer.name in names and peer.note]
-    return "\n\n".join(
-        [
-            "Medians of wall seconds, and in parentheses the ratio to ninja in the same turns.",
-            table(["what", "tasks", *names], rows),
-            "\n".join(notes.lines()),
-            "\n".join(told),
-        ]
-    )
+    parts = [
+        "Medians of wall seconds, and in parentheses the ratio to ninja in the same turns.",
+        table(["what", "tasks", *names], rows),
+        "\n".join(notes.lines()),
+        "\n".join(told),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _time(cell: Cell | None, notes: Notes) -> str:

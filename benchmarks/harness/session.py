@@ -69,7 +69,7 @@ class Session:
                     self.say(f"{peer.name}: {error}")
         self.results.sessions[self.name] = {
             "machine": machine(),
-            "versions": ", ".join(self._version(peer) for peer in self.peers),
+            "versions": ", ".join([*map(self._version, self.peers), f"this checkout at {_checkout()}"]),
             "command": command,
             "note": note,
         }
@@ -106,10 +106,17 @@ class Session:
         print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
 
+def _checkout() -> str:
+    try:
+        return called(("git", "describe", "--always", "--dirty"), os.path.dirname(os.path.abspath(__file__)))
+    except (Unmeasured, OSError):
+        return "an unknown commit"
+
+
 def _number(said: str) -> str:
     """The version in what a tool says of it."""
-    found = re.search(r"\d+\.\d+[\w.+-]*", said)
-    return found[0].rstrip(".,") if found else last_line(said)
+    found = re.search(r"\d+(\.\d+)+", said)
+    return found[0] if found else last_line(said)
 
 
 def machine() -> str:

@@ -99,7 +99,17 @@ def test_no_sizes_are_an_empty_list() -> None:
 
 
 def test_the_command_that_is_published_holds_no_folder_of_the_machine() -> None:
-    words = ["--sizes", "5", "--work", "/home/me", "--cache=/home/me/c", "--note", "on my machine", "--save"]
+    words = [
+        "--sizes",
+        "5",
+        "--work",
+        "/home/me",
+        "--cache=/home/me/c",
+        "--note",
+        "on my machine",
+        "--save",
+        "/home/me/b.md",
+    ]
     assert run.command(words) == "benchmarks/run.py --sizes 5 --save"
 
 
