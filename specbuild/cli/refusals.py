@@ -9,6 +9,7 @@ from specbuild.engine.plan import Choice
 from specbuild.engine.recipe import needs_target
 from specbuild.engine.task import RepoPath, Task, TaskName
 from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError, UsageError
+from specbuild.plugins.loading import Plugins
 from specbuild.project import DEFAULT_FILES, Loaded
 
 
@@ -66,6 +67,29 @@ def refuse_foreign_targets(here: Here, choice: Choice, forced: Collection[TaskNa
             if _is_foreign(here, path)
         ]
     _raise(errors)
+
+
+def refuse_bad_options(here: Here, choice: Choice, forced: Collection[TaskName], plugins: Plugins) -> None:
+    """What executors say of `[executor.*]`; what it lacks counts only where a task may run that needs it."""
+    used: dict[str, str] = {}
+    for position in sorted(choice.chosen):
+        task, verdict = here.tasks[position], here.judge.verdict(position)
+        if task.executor and (verdict.stale or verdict.may_run or task.name in forced):
+            used.setdefault(task.executor, task.recipe_where)
+    _raise([*here.registry.bad_options(used, plugins), *_missing_template(here, used)])
+
+
+def _missing_template(here: Here, used: Collection[str]) -> list[SpecbuildError]:
+    """The agent's, which no task makes either."""
+    config, name = here.loaded.config, "agent"
+    template = config.executors.get(name, {}).get("template")
+    if name not in used or not isinstance(template, str) or here.snapshot.entry(template) is not None:
+        return []
+    if here.loaded.project.graph.writers.written(template):
+        return []
+    line = config.lines.get(f"executor.{name}.template", 1)
+    what = f'template of [executor.{name}] names "{template}", which is not there'
+    return [ConfigError(what, where=f"{config.file}:{line}", hint="it takes a file of the repository")]
 
 
 def _is_foreign(here: Here, path: RepoPath) -> bool:
