@@ -1,5 +1,7 @@
 """Errors that a user can act on: what is wrong, where, and what to do next."""
 
+from collections.abc import Sequence
+
 
 class SpecbuildError(Exception):
     """A problem told in one sentence; `exit_code` is what the command ends with (SPEC section 9).
@@ -48,7 +50,13 @@ class RepositoryError(SpecbuildError):
 class Problems(SpecbuildError):  # noqa: N818  (several errors, not one)
     """Several errors found in one look, so that a person fixes them in one go."""
 
-    def __init__(self, errors: list[SpecbuildError]) -> None:
+    def __init__(self, errors: Sequence[SpecbuildError]) -> None:
         super().__init__("\n".join(str(error) for error in errors))
-        self.errors = errors
+        self.errors = list(errors)
         self.exit_code = max(error.exit_code for error in errors)
+
+
+def raise_all(errors: Sequence[SpecbuildError]) -> None:
+    """Raises the one error, or all of them as one."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else Problems(errors)

@@ -9,7 +9,7 @@ from specbuild.engine.glob import is_glob
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.task import RepoPath, Task
-from specbuild.errors import Problems, SpecbuildError, TaskFileError
+from specbuild.errors import SpecbuildError, TaskFileError, raise_all
 from specbuild.taskfile.links import Leaves, Links
 from specbuild.taskfile.paths import SUBMODULE, outside, parents
 
@@ -23,8 +23,7 @@ def refuse(project: Project, snapshot: Snapshot) -> None:
         if task.rebuild:
             errors += _rebuild_errors(task, project, snapshot)
     errors += _twins(project.graph.tasks)
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(errors)
+    raise_all(errors)
 
 
 def _path_errors(task: Task, project: Project, snapshot: Snapshot, links: Links) -> Iterable[SpecbuildError]:

@@ -21,7 +21,7 @@ from specbuild.engine.adopt import Adoption, adopt, commit
 from specbuild.engine.project import Settings
 from specbuild.engine.task import Oid
 from specbuild.engine.transaction import Transactions, World
-from specbuild.errors import Problems, SpecbuildError, UsageError
+from specbuild.errors import SpecbuildError, UsageError, raise_all
 from specbuild.git.committer import GitCommitter
 from specbuild.git.workspace import GitWorkspaces
 
@@ -87,8 +87,7 @@ def _refuse(here: Here, adoption: Adoption) -> None:
         )
         for refusal in adoption.refusals
     ]
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(errors)
+    raise_all(errors)
 
 
 def _commit(here: Here, adoption: Adoption) -> Oid:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from specbuild.cli.parts import Here
 from specbuild.config.settings import Report
 from specbuild.diagnosis import diagnose
-from specbuild.errors import ConfigError, Problems, SpecbuildError
+from specbuild.errors import ConfigError, SpecbuildError, raise_all
 from specbuild.git.statcache import write_aside
 from specbuild.project import CONFIG, Loaded
 from specbuild.taskfile.paths import outside
@@ -106,8 +106,7 @@ def refuse_reports(loaded: Loaded) -> None:
         why = _objection(report, loaded)
         if why is not None:
             errors.append(ConfigError(f'the report "{report.path}" {why}', where=f"{CONFIG}:{report.line}"))
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(errors)
+    raise_all(errors)
 
 
 def _objection(report: Report, loaded: Loaded) -> str | None:

@@ -1,14 +1,14 @@
 """What a run refuses before anything runs, of tasks that other commands take as they are."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from specbuild.cli.parts import Here
 from specbuild.engine.checkpoint import ABSENT
 from specbuild.engine.plan import Choice
 from specbuild.engine.recipe import needs_target
 from specbuild.engine.task import RepoPath, Task, TaskName
-from specbuild.errors import ConfigError, Problems, SpecbuildError, TaskFileError, UsageError
+from specbuild.errors import ConfigError, SpecbuildError, TaskFileError, UsageError, raise_all
 from specbuild.plugins.loading import Plugins
 from specbuild.project import DEFAULT_FILES, Loaded
 
@@ -34,7 +34,7 @@ def undecided(here: Here, choice: Choice) -> list[Task]:
 
 def refuse_aimless(here: Here, choice: Choice) -> None:
     """A recipe that names its target cannot run where no target was found."""
-    _raise(
+    raise_all(
         [
             TaskFileError(
                 f"{task.name.id} names no target, and its recipe ({task.recipe_where}) needs one",
@@ -66,7 +66,7 @@ def refuse_foreign_targets(here: Here, choice: Choice, forced: Collection[TaskNa
             for path in task.targets
             if _is_foreign(here, path)
         ]
-    _raise(errors)
+    raise_all(errors)
 
 
 def refuse_bad_options(here: Here, choice: Choice, forced: Collection[TaskName], plugins: Plugins) -> None:
@@ -76,7 +76,7 @@ def refuse_bad_options(here: Here, choice: Choice, forced: Collection[TaskName],
         task, verdict = here.tasks[position], here.judge.verdict(position)
         if task.executor and (verdict.stale or verdict.may_run or task.name in forced):
             used.setdefault(task.executor, task.recipe_where)
-    _raise([*here.registry.bad_options(used, plugins), *_missing_template(here, used)])
+    raise_all([*here.registry.bad_options(used, plugins), *_missing_template(here, used)])
 
 
 def _missing_template(here: Here, used: Collection[str]) -> list[SpecbuildError]:
@@ -112,11 +112,6 @@ def _decided(task: Task) -> bool:
     if task.executor is None:
         return False
     return task.recipe is not None or task.executor not in {"shell", "python"}
-
-
-def _raise(errors: Sequence[SpecbuildError]) -> None:
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(list(errors))
 
 
 def _where(task: Task) -> str:

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, cast, get_args
 
 from specbuild.config.lines import locate
@@ -22,7 +22,7 @@ from specbuild.config.table import Source, Table, kind
 from specbuild.engine.filter import Filter
 from specbuild.engine.filter import parse as parse_filter
 from specbuild.engine.task import Isolation, OnEdit, Writes
-from specbuild.errors import ConfigError, Problems, SpecbuildError, UsageError
+from specbuild.errors import ConfigError, UsageError, raise_all
 
 ON_EDIT: tuple[str, ...] = get_args(OnEdit)
 WRITES: tuple[str, ...] = get_args(Writes)
@@ -52,14 +52,6 @@ def parse(text: str, *, file: str = FILE) -> Config:
     config = _config(Table(source, (), "", values), file)
     raise_all(source.errors)
     return config
-
-
-def raise_all(errors: Sequence[SpecbuildError]) -> None:
-    """Raises the one error, or all of them as one."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise Problems(list(errors))
 
 
 def unknown_executor(name: str, where: str, subject: str, known: Collection[str]) -> ConfigError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from specbuild.engine.filter import Filter
 from specbuild.engine.task import Isolation, OnEdit, RepoPath, TaskText, Writes
+from specbuild.errors import raise_all
 
 if TYPE_CHECKING:
     from specbuild.config.decide import Decision, ExecutorDefaults
@@ -137,7 +138,7 @@ class Config:
 
     def check(self, known: Collection[str], tasks: Iterable[TaskText] = ()) -> None:
         """Raises ConfigError (or Problems) where an executor is named that is not among `known`."""
-        from specbuild.config.reading import raise_all, unknown_executor  # noqa: PLC0415
+        from specbuild.config.reading import unknown_executor  # noqa: PLC0415
 
         raise_all(
             [
