@@ -147,6 +147,22 @@ def test_a_task_that_somebody_else_completed_meanwhile_is_up_to_date() -> None:
     assert project.end.exit_code == 0
 
 
+def test_an_edit_that_a_commit_of_others_does_not_touch_overtakes_nothing() -> None:
+    project = Project("b: a", files={"a": "1"})
+    project.repo.type("a", "2")
+    project.repo.interlopers.append(lambda: commits(project.repo, "x", "theirs", on_disk=True))
+    assert project.build() == ["T1"]
+    assert project.warnings == []
+    assert tip(project) == {"a": "2", "b": "T1(a=2)", "x": "theirs"}
+
+
+def test_an_input_that_a_commit_removed_makes_the_task_begin_again() -> None:
+    project = Project("b: a", files={"a": "1"})
+    project.repo.interlopers.append(lambda: commits(project.repo, "a", None, on_disk=True))
+    assert project.build() == ["T1", "T1"]
+    assert project.warnings == [ONCE_MORE]
+
+
 # -- edits by people
 
 
