@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
 
 from harness import render  # noqa: E402
 from harness.correctness import Trials  # noqa: E402
-from harness.measure import Unmeasured  # noqa: E402
+from harness.measure import TROUBLE  # noqa: E402
 from harness.peers import PEERS  # noqa: E402
 from harness.results import Results, load  # noqa: E402
 from harness.rows import Rows  # noqa: E402
@@ -139,7 +139,7 @@ def measure(arguments: argparse.Namespace, results: Results, work: str) -> None:
     for size in sorted(options.sizes):
         try:
             Rows(session, size).measure()
-        except (Unmeasured, OSError) as error:
+        except TROUBLE as error:
             session.say(f"{size:,} tasks: {error}; going on with the next size")
     scale = Scale(session)
     if options.wants("files"):

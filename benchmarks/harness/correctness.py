@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from harness import trees
-from harness.measure import TooSlow, Unmeasured, measure
+from harness.measure import TROUBLE, TooSlow, Unmeasured, measure
 from harness.peers.base import Peer, Place
 from harness.session import Session
 from tree import PLAIN, Tree
@@ -52,7 +52,7 @@ class Trials:
                 continue
             try:
                 said, right = answer()
-            except (Unmeasured, OSError) as error:
+            except TROUBLE as error:
                 said, right = f"could not be tried: {error}", None
             self.session.find(self.peer, question, said, right=right)
         shutil.rmtree(os.path.dirname(self.folder), ignore_errors=True)
@@ -84,6 +84,8 @@ class Trials:
         kept, done = sum(one.kept for one in told), sum(one.done for one in told)
         words = f"right {len(right)} of {kills} times; {kept} of {done} finished tasks kept"
         problem = next((one.problem for one in told if one.problem is not None), None)
+        if problem is not None and problem.startswith("it stops"):
+            return f"right {len(right)} of {kills} times; {problem}", False
         # Some tasks had just ended when the kill came; a tool that lost most of them has lost its state.
         return (f"{words}; {problem}", False) if problem is not None else (words, 2 * kept >= done)
 

@@ -38,6 +38,10 @@ class TooSlow(Unmeasured):
     """It was still running at its limit, and was ended."""
 
 
+TROUBLE = (Unmeasured, OSError, subprocess.SubprocessError)
+"""What one tool may do wrong without ending the measurements of the others."""
+
+
 def measure(command: Command, limit: float, *, codes: Sequence[int] = (0,)) -> Sample:
     """Runs a command to its end, its output to a file, so that nothing waits for a reader.
 

@@ -6,7 +6,7 @@ import sys
 import tree
 from harness import trees
 from harness.alternate import Entry, alternate, keep
-from harness.measure import Command, Sample, Unmeasured, measure
+from harness.measure import TROUBLE, Command, Sample, Unmeasured, measure
 from harness.peers.base import Place
 from harness.results import Cell
 from harness.session import BARE, OURS, YARDSTICK, Session
@@ -45,9 +45,13 @@ class Own:
         session.add(Cell(row, self.size, OURS, session.name, samples=samples, missing=missing))
         session.keep()
 
-    def built(self) -> None:
-        """After the other rows, so that its hook cannot disturb them."""
+    def built(self, out: str | None) -> None:
+        """After the other rows, so that its hook cannot disturb them. `out`: why nothing was built."""
         wants = self.session.options.wants
+        if out is not None:
+            for row in filter(wants, ("json", "check", "status", "hooks", "globs")):
+                self.session.add(Cell(row, self.size, OURS, self.session.name, missing=out))
+            return
         trees.settle(self.place.folder, self.session.settled)
         self._call("run", "--quiet")
         if wants("json"):
@@ -115,6 +119,6 @@ class Own:
             place.call(self.specbuild, "--quiet")  # registers its merge driver in .git/config
             trees.settle(folder, self.session.settled)
             place.call(self.specbuild, "--quiet")
-        except Unmeasured as error:
+        except TROUBLE as error:
             entry.missing = str(error)
         self._row("globs", [entry, *self._beside()])

@@ -65,7 +65,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
 
 
 def seconds(value: float) -> str:
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+    return (
+        f"{value:.4f}"
+        if value < 0.01
+        else f"{value:.3f}"
+        if value < 10
+        else f"{value:.1f}"
+        if value < 100
+        else f"{value:.0f}"
+    )
 
 
 def markdown(results: Results) -> str:
@@ -219,15 +227,16 @@ def _scale(results: Results) -> Iterator[str]:
         columns = [
             (row, name) for row in ("history-cold", "history-warm") for name in ("with history", "without")
         ]
-        columns += [("history-moved", "moved"), ("history-moved", "stayed")]
+        columns += [("history-moved", "moved"), ("history-moved", "back"), ("history-moved", "stayed")]
         head = [
             "commits",
             "nothing cached",
             "no history",
             "cached",
             "no history",
-            "HEAD moved by 1,000",
-            "not moved",
+            "HEAD 1,000 on",
+            "1,000 back",
+            "unmoved",
         ]
         yield table(head, _by_size(results, results.sizes("history-cold"), columns), left=0)
 

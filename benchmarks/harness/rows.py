@@ -9,7 +9,7 @@ from functools import partial
 
 from harness import trees
 from harness.alternate import Entry, alternate, keep
-from harness.measure import Command, Unmeasured, measure
+from harness.measure import TROUBLE, Command, measure
 from harness.own import Own
 from harness.peers import PEERS
 from harness.peers.base import Peer, Place
@@ -60,8 +60,7 @@ class Rows:
         for row, step in self._rows().items():
             if row != "build" and options.wants(row):
                 step()
-        if ours.out is None:
-            mine.built()
+        mine.built(ours.out)
         shutil.rmtree(self._folder(""), ignore_errors=True)
 
     def _rows(self) -> dict[str, Callable[[], None]]:
@@ -94,7 +93,7 @@ class Rows:
         """A tool that fails is out; the others go on."""
         try:
             step()
-        except (Unmeasured, OSError) as error:
+        except TROUBLE as error:
             competitor.out = str(error)
             self.session.say(f"{competitor.peer.name}: {error}")
 

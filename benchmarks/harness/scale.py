@@ -9,7 +9,7 @@ from functools import partial
 import tree
 from harness import trees
 from harness.alternate import Entry, alternate, keep
-from harness.measure import Unmeasured, measure
+from harness.measure import TROUBLE, Unmeasured, measure
 from harness.peers.base import Place
 from harness.results import Cell
 from harness.session import OURS, Session
@@ -60,7 +60,7 @@ class Scale:
             trees.settle(folder, self.session.settled)
             self._measure(place)
             self._one_and_none(place, count)
-        except (Unmeasured, OSError) as error:
+        except TROUBLE as error:
             self._missing("one-task", count, error)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -93,18 +93,16 @@ class Scale:
             places = {"with history": self._built(long), "without": self._built(short)}
             self._grow(places["with history"], commits)
             self._status(places, commits)
-        except (Unmeasured, OSError, subprocess.CalledProcessError) as error:
+        except TROUBLE as error:
             self._missing("history-cold", commits, error)
         for folder in (long, short):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _grow(self, place: Place, commits: int) -> None:
-        """The history, a build on top of it, and two branches, `there` 1,000 commits after `here`."""
+        """The history, and a build on top of it."""
         self._import(place, commits, "main")
         place.call("git", "reset", "-q", "--hard")
         self._measure(place)
-        place.call("git", "branch", "here")
-        self._import(place, MOVED, "there")
 
     def _import(self, place: Place, commits: int, branch: str) -> None:
         start = place.call("git", "rev-parse", "HEAD")
@@ -143,20 +141,25 @@ class Scale:
         self._moved(places["with history"], commits)
 
     def _moved(self, place: Place, commits: int) -> None:
-        """Beside `moved`, the same steps without a move, so that only the history's part differs."""
+        """HEAD goes on by 1,000 commits that it has never seen, stays, and goes back by them."""
         options = self.session.options
         status = trees.command(place, (self.specbuild, "status"))
 
-        def go(branch: str) -> None:
-            place.call("git", "checkout", "-q", "-B", "main", branch)
+        def go(tip: int) -> None:
+            place.call("git", "checkout", "-q", "-B", "main", f"tip-{tip}")
             trees.settle(place.folder, self.session.settled)
 
-        moved = Entry("moved", status, lambda turn: go("there" if turn % 2 == 0 else "here"))
-        stayed = Entry("stayed", status, lambda _turn: None)
+        moved = Entry("moved", status, lambda turn: go(turn + 1))
+        stayed = Entry("stayed", status)
+        back = Entry("back", status, go)
+        place.call("git", "branch", "tip-0")
         for turn in range(options.rounds):
-            moved.turn(turn, options.limit)
-            stayed.turn(turn, options.limit)
-        keep(self.session, "history-moved", commits, [moved, stayed])
+            self._import(place, MOVED, f"tip-{turn + 1}")
+            for entry in (moved, stayed, back):
+                entry.turn(turn, options.limit)
+            go(turn + 1)
+            measure(status, options.build_limit)
+        keep(self.session, "history-moved", commits, [moved, back, stayed])
 
 
 def past(commits: int, branch: str, start: str, tasks: int) -> Iterator[bytes]:

@@ -46,7 +46,16 @@ def targets(results: Results) -> Iterator[Target]:
     yield _memory(results, 10_000, 150, "planning 10,000 tasks, whole process", rows=("plan", "plan-alone"))
     yield _memory(results, 10_000, 100, "any command at 10,000 tasks")
     yield _memory(results, 100_000, 600, "any command at 100,000 tasks")
+    yield _curve(results)
     yield from _history(results)
+
+
+def _curve(results: Results) -> Target:
+    """No figure was promised: the reader sees how it grows."""
+    seconds = {size: _seconds(results, Place("one-task", size)) for size in results.sizes("one-task")}
+    told = ", ".join(f"{one:.3f} s at {size:,}" for size, one in seconds.items() if one is not None)
+    what = "a run of one task of 100, by files of the repository"
+    return Target(what, "grows with what changed, not with the repository", told or "not measured", None)
 
 
 def _nothing(results: Results) -> Iterator[Target]:
@@ -84,11 +93,10 @@ def _history(results: Results) -> Iterator[Target]:
     place, over = "with history", Over(Place("history-warm", size, "without"), "an empty one")
     yield _milliseconds(results, Place("history-cold", size, place), f"{words}, nothing cached", 2_000)
     yield _milliseconds(results, Place("history-warm", size, place), f"{words}, cached", 20, over)
-    moved, over = (
-        Place("history-moved", size, "moved"),
-        Over(Place("history-moved", size, "stayed"), "unmoved"),
-    )
-    yield _milliseconds(results, moved, "`status` after HEAD moved by 1,000 commits", 50, over)
+    over = Over(Place("history-moved", size, "stayed"), "unmoved")
+    for name, words in (("moved", "went on"), ("back", "went back")):
+        what = f"`status` after HEAD {words} by 1,000 commits"
+        yield _milliseconds(results, Place("history-moved", size, name), what, 50, over)
 
 
 def _cell(results: Results, place: Place) -> Cell | None:

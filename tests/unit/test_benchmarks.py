@@ -323,6 +323,12 @@ def test_a_target_says_what_was_measured_and_whether_it_is_met() -> None:
     assert found["nothing to do, 100,000 tasks"][2:] == ("not measured: more than 60 s", None)
 
 
+def test_the_curve_of_large_repositories_is_shown_not_judged() -> None:
+    made = results(cell("one-task", 20_000, "specbuild", 0.4), cell("one-task", 2_000, "specbuild", 0.3))
+    curve = next(target for target in targets(made) if "by files" in target.what)
+    assert curve[2:] == ("0.300 s at 2,000, 0.400 s at 20,000", None)
+
+
 def test_without_results_no_target_is_met_or_missed() -> None:
     assert {target.met for target in targets(Results())} == {None}
 
