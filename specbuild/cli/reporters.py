@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.options import Options
@@ -19,6 +19,9 @@ from specbuild.runlog.folder import Limits
 from specbuild.runlog.reading import Run, read_runs, sessions_since_success
 from specbuild.runlog.writing import RunLog
 
+if TYPE_CHECKING:
+    from specbuild.reporting.jsonlines import JsonLines
+
 
 class Reporters:
     """Every listener of one run; before it is open, events are only kept."""
@@ -32,6 +35,7 @@ class Reporters:
         self._listeners: list[Callable[[Event], None]] = [self._keep]
         self._plugins: Plugins | None = None
         self._of_plugins: list[PluginReporter] = []
+        self._document: JsonLines | None = None  # of `--json`
         self._diagnoses: dict[TaskName, Any] = {}
 
     def emit(self, event: Event) -> None:
@@ -52,7 +56,8 @@ class Reporters:
         if options.as_json:
             from specbuild.reporting.jsonlines import JsonLines
 
-            self._listeners.append(JsonLines(sys.stdout))
+            self._document = JsonLines(sys.stdout)
+            self._listeners.append(self._document)
         self.screen = self._screen()
         stack.callback(self.screen.close)
         self._listeners.append(self.screen)
@@ -72,6 +77,11 @@ class Reporters:
         for reporter in self._of_plugins:
             reporter.close()
         self.screen.close()
+
+    @property
+    def lost(self) -> OSError | None:
+        """Why the document on stdout is not whole; None: it is, or nobody asked for one."""
+        return None if self._document is None else self._document.failure
 
     def diagnose(self, event: TaskFinished) -> Any:
         """Asked several times of one failure, by whoever shows it."""

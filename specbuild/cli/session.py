@@ -93,6 +93,8 @@ class Session:
 
             environment = clean_environment(os.environ)
             on_finish(command, figures, lines, top=self.repository.top, environment=environment)
+        if end.exit_code == 0 and self._reporters.lost is not None:
+            raise self._reporters.lost
         return end.exit_code
 
     # -- before the run ---------------------------------------------------------------------------
@@ -123,6 +125,7 @@ class Session:
     def _load_plugins(self) -> Plugins:
         here = self.here
         plugins = here.registry.load(self.repository.top)
+        refusals.refuse_bad_options(here, self._choice(), forced(here, self.options), plugins)
         self._plugin_files = _plugin_files(here)
         return plugins
 

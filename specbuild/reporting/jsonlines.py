@@ -16,5 +16,10 @@ class JsonLines:
         self._outlet = Outlet(stream)
         self._clock = clock
 
+    @property
+    def failure(self) -> OSError | None:
+        """Why some events are missing; None: all were written."""
+        return self._outlet.failure
+
     def __call__(self, event: Event) -> None:
         self._outlet.write(to_line(event, self._clock()) + "\n")

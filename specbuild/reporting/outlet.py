@@ -12,6 +12,7 @@ class Outlet:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.closed = False
+        self.failure: OSError | None = None  # why nothing more is written
 
     def write(self, text: str) -> None:
         if self.closed:
@@ -24,8 +25,9 @@ class Outlet:
                 poor = text.translate(_ASCII).encode(encoding, "backslashreplace")
                 self.stream.write(poor.decode(encoding))
             self.stream.flush()
-        except (OSError, ValueError):  # ValueError: the stream was closed
+        except (OSError, ValueError) as error:  # ValueError: the stream was closed
             self.closed = True
+            self.failure = error if isinstance(error, OSError) else None
             self._discard()
 
     def _discard(self) -> None:

@@ -40,8 +40,21 @@ def test_a_closed_stream_changes_no_exit_code(make: Make, line: str) -> None:
     assert work.git("status", "--porcelain") == ""
 
 
+STDOUT = (
+    "status",
+    "check",
+    "graph",
+    "log",
+    "why T001",
+    "lint",
+    "status --json",
+    "run --json",
+    "--force T001 --json",
+)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
-@pytest.mark.parametrize("line", ["specbuild status >/dev/full", "specbuild check >/dev/full"])
+@pytest.mark.parametrize("line", [f"specbuild {each} >/dev/full" for each in STDOUT])
 def test_a_full_disk_behind_the_output_is_told_in_a_line(make: Make, line: str) -> None:
     work = make(box("T001", "a.txt"))
     work.build()
@@ -54,6 +67,17 @@ def test_a_full_disk_behind_the_output_is_told_in_a_line(make: Make, line: str) 
 def test_a_reader_who_stops_early_causes_no_traceback(make: Make) -> None:
     work = make(*(box(f"T{number:03}", f"{number}.txt", title="x" * 2000) for number in range(1, 99)))
     assert "Traceback" not in shell(work, "specbuild status --json | head -c 10").stderr
+
+
+def test_a_reader_of_events_who_stops_early_makes_the_run_end_badly_though_it_was_complete(
+    make: Make,
+) -> None:
+    work = make(box("T001", "a.txt"))
+    done = shell(work, "{ specbuild run --json; echo code $? >&2; } | head -c 1")
+    assert "code 1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert work.ran() == ["T001"]
+    assert work.process("check").code == 0
 
 
 def test_workers_are_counted_from_one(make: Make) -> None:
