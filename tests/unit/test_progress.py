@@ -1,0 +1,157 @@
+"""How far a run is: plans that change or cannot be read, tasks that are made again, what is held back."""
+
+import pytest
+from fakes import PLAIN, FakeSandbox, Project, Repo
+
+from specbuild.engine.events import TaskFinished
+from specbuild.engine.judge import Judge
+from specbuild.engine.project import Project as EngineProject
+from specbuild.engine.project import Settings
+from specbuild.engine.task import Entry, Task
+from specbuild.errors import RepositoryError, UsageError
+
+TWO_AT_ONCE = Settings(jobs=2, overlap="all")
+HALF = "a: [P]", "b c: [P] [inferred]", "d: b"
+"""The second of these, where it does not make `c`, changes the plan."""
+
+
+def half(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+    sandbox.files["b"] = Entry(PLAIN, repo.store(b"made"))
+
+
+def finished(project: Project, id_: str) -> TaskFinished:
+    (found,) = (event for event in project.finished() if event.task.id == id_)
+    return found
+
+
+class Unreadable(Project):
+    """A task breaks specbuild.toml, so that the plan cannot be read a second time."""
+
+    readings = 0
+
+    def load(self) -> tuple[EngineProject, Judge]:
+        self.readings += 1
+        if self.readings > 1:
+            raise UsageError("specbuild.toml:1: not TOML")
+        return super().load()
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(keep_going=True), TWO_AT_ONCE])
+def test_a_plan_that_cannot_be_read_again_ends_the_run(settings: Settings) -> None:
+    project = Unreadable(*HALF)
+    project.executors.bodies["T2"] = half
+    project.build(settings=settings)
+    assert project.end is not None
+    assert (project.end.exit_code, project.end.headline) == (2, "partially complete")
+    assert finished(project, "T2").outcome == "completed"
+    assert "T3" not in project.executors.ran
+    assert project.warnings[-1] == "the plan cannot be made anew: specbuild.toml:1: not TOML"
+
+
+def test_a_changed_plan_keeps_what_was_done() -> None:
+    project = Project(*HALF)
+    project.executors.bodies["T2"] = half
+    assert project.build() == ["T1", "T2", "T3"]
+    assert [(event.task.id, event.outcome) for event in project.finished()] == [
+        ("T1", "completed"),
+        ("T2", "completed"),
+        ("T3", "completed"),
+    ]
+    assert project.warnings[:1] == ["T2: c was not made"]
+
+
+def test_tasks_that_a_failed_one_held_back_stay_so_under_a_changed_plan() -> None:
+    project = Project("a: [P]", "b c: [P] [inferred]", "d: a", "e: d")
+    project.executors.bodies["T2"] = half
+    project.executors.failing["T1"] = 1
+    project.build(settings=TWO_AT_ONCE)
+    outcomes = {event.task.id: (event.outcome, event.blocked_by) for event in project.finished()}
+    assert {id_: outcome for id_, (outcome, _) in outcomes.items()} == {
+        "T1": "failed",
+        "T2": "completed",
+        "T3": "blocked",
+        "T4": "blocked",
+    }
+    assert len(project.finished()) == 4
+
+
+# -- what is held back
+
+
+def test_what_needs_no_run_is_not_held_back() -> None:
+    rules = ("a: x", "b: y [ticked] [keep]", "c: y", "d: y", "e: a")
+    project = Project(*rules, files={"x": "1", "y": "1"})
+    project.build(only=["T3"])
+    project.executors.failing["T1"] = 1
+    project.build(settings=Settings(keep_going=True))
+    outcomes = {event.task.id: event.outcome for event in project.finished()}
+    assert outcomes == {"T1": "failed", "T4": "blocked", "T5": "blocked"}
+    assert finished(project, "T4").blocked_by == finished(project, "T1").task
+    assert project.end is not None
+    assert [name.id for name in project.end.claimed] == ["T2"]
+    assert project.end.up_to_date == 1
+
+
+# -- what is made again
+
+
+def squashed(*rules: str) -> Project:
+    """Built, and its commits made one: what earlier writers of a path left stands in no tree any more."""
+    project = Project(*rules, files={"a": "1", "b": "1", "r": "1"})
+    project.build()
+    messages = [project.repo.commits[oid].message for oid in reversed(list(project.repo.log()))]
+    files = dict(project.repo.disk)
+    project.repo.reset(len(messages) - 1)
+    project.repo.commit(files, "\n".join(messages[1:]))
+    project.repo.disk = dict(files)
+    project.repo.type("r", "2")
+    return project
+
+
+def test_a_writer_that_runs_again_is_told_and_counted_once() -> None:
+    project = squashed("p: a", "q: p r", "p: b")
+    assert project.build() == ["T1", "T2"]
+    (warning,) = (message for message in project.warnings if "runs again" in message and "bytes" in message)
+    assert warning == "T1 runs again: no commit has its bytes any more"
+    assert finished(project, "T1").outcome == "completed"
+    assert project.end is not None
+    assert project.end.completed + project.end.reused + project.end.up_to_date == 3
+    assert project.end.headline == "complete"
+
+
+def test_a_source_task_is_not_run_for_its_lost_bytes_but_named() -> None:
+    project = squashed("p: a [keep]", "q: p r", "p: b [keep]")
+    assert project.build() == []
+    event = finished(project, "T2")
+    assert event.outcome == "blocked"
+    assert event.error is not None
+    assert "specbuild adopt T1 records the present ones" in event.error
+    assert event.blocked_by is not None
+    assert event.blocked_by.id == "T1"
+
+
+def test_a_writer_outside_the_choice_is_not_run_for_its_lost_bytes_but_named() -> None:
+    project = squashed("p: a", "q: p r", "p: b")
+    assert project.build(only=["T2", "T3"]) == []
+    event = finished(project, "T2")
+    assert (event.outcome, event.blocked_by and event.blocked_by.id) == ("blocked", "T1")
+    assert event.error == (
+        "it starts from what T1 made, and no commit has those bytes any more; "
+        "specbuild adopt T1 records the present ones"
+    )
+
+
+def test_who_switched_is_told_where_the_work_is() -> None:
+    project = Project("b: a", files={"a": "1"})
+
+    def switches(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+        sandbox.files["b"] = Entry(PLAIN, repo.store(b"made"))
+        repo.attached = False
+
+    project.executors.bodies["T1"] = switches
+    with pytest.raises(RepositoryError) as caught:
+        project.build()
+    assert str(caught.value) == (
+        "HEAD no longer names the branch that this run began on; "
+        "the task's work is kept under refs/specbuild/failed; switch back and run specbuild again"
+    )
