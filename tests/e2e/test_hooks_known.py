@@ -181,7 +181,8 @@ def test_a_note_that_is_broken_or_gone_costs_nothing_but_time(clone: Clone) -> N
     assert judged(clone) == (0, True)
 
 
-def test_what_is_known_is_what_is_found(make: Make) -> None:
+@pytest.mark.parametrize("steps", [8, pytest.param(60, marks=pytest.mark.campaign)])
+def test_what_is_known_is_what_is_found(make: Make, steps: int) -> None:
     """Random histories: the answer with the note is the one without it."""
     clone = make(
         box("T001", "a.txt", "in.txt parts/*.txt"),
@@ -193,7 +194,7 @@ def test_what_is_known_is_what_is_found(make: Make) -> None:
     paths = ["in.txt", "parts/one.txt", "parts/two.txt", "b.txt", "notes.txt", "x/c.txt", "sub/b.txt"]
     note = clone.folder / ".git/specbuild/pushed"
     quick = 0
-    for number in range(20):
+    for number in range(steps):
         match dice.randrange(9):
             case 0 | 1:
                 clone.commit(f"edit {number}", **{dice.choice(paths): f"{dice.randrange(3)}\n"})

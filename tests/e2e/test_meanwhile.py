@@ -227,7 +227,7 @@ def test_a_signal_before_anything_is_built_ends_the_run_quietly(shop: Workshop, 
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [3, pytest.param(1, marks=pytest.mark.campaign)])
 def test_signals_by_the_dozen_at_any_moment_leave_a_whole_repository(make: Make, jobs: int) -> None:
     chain = [box(f"T{n:03}", f"p{n % (2 * jobs)}", "a", marks="[P]") for n in range(1, 9)]
     shop = make(*chain, **FILES)

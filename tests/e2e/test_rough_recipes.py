@@ -276,6 +276,7 @@ def test_a_gate_that_writes_broken_reports_passes_by_its_exit_code(make: Make, x
     assert_complete(work)
 
 
+@pytest.mark.campaign  # it waits for the time that a gate is given to end
 def test_a_gate_that_fails_or_hangs_stops_before_the_next_phase_and_keeps_what_is_done(make: Make) -> None:
     config = (
         CONFIG
@@ -298,7 +299,7 @@ def test_a_gate_that_fails_or_hangs_stops_before_the_next_phase_and_keeps_what_i
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-@pytest.mark.parametrize("columns", [20, 80])
+@pytest.mark.parametrize("columns", [20, pytest.param(80, marks=pytest.mark.campaign)])
 def test_a_narrow_terminal_shows_the_run_and_gets_its_cursor_back(
     make: Make, tmp_path: Path, columns: int
 ) -> None:

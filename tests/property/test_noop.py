@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from campaigns import campaign
 from gitbox import Box, environment
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from specbuild import noop
@@ -225,16 +226,33 @@ def settle() -> None:
     time.sleep(0.02)  # file systems' clocks tick every 4 to 10 ms
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.usefixtures("impatient")
-@settings(
-    max_examples=25,
+ROUNDS = st.lists(st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=3), min_size=1, max_size=3)
+SHORT = settings(
+    max_examples=8,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=3), min_size=1, max_size=3))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("impatient")
+@SHORT
+@given(ROUNDS)
 def test_the_fast_answer_is_the_full_paths(rounds: list[list[str]]) -> None:
+    answers_agree(rounds)
+
+
+@pytest.mark.campaign
+@pytest.mark.usefixtures("impatient")
+def test_the_fast_answer_is_the_full_paths_for_long(capfd: pytest.CaptureFixture[str]) -> None:
+    def batch(number: int, examples: int) -> None:
+        seed(number)(settings(SHORT, max_examples=examples, database=None)(given(ROUNDS)(answers_agree)))()
+
+    campaign(capfd, batch, size=25)
+
+
+def answers_agree(rounds: list[list[str]]) -> None:
     with built() as box:
         for names in rounds:
             settle()
