@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from pygit2.enums import FileMode
 from specbuild.engine.ports import Moved, Record, Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
-from specbuild.git import durable, faults, follow, journal
+from specbuild.git import durable, faults, follow, journal, merging
 from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import Files, aside_folder
 from specbuild.git.indexfile import IndexFile
 from specbuild.git.modes import PLAIN, SUBMODULE
-from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.repository import Repository
 from specbuild.git.store import FEW
 from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back
 from specbuild.git.trees import Sheet, Writing, entry_at, tree_of, write_tree
@@ -127,18 +126,9 @@ class GitCommitter:
         return self._files.store(found.contents.encode())
 
     def _merged_by_git(self, base: Oid, ours: Oid, theirs: Oid) -> Oid | None:
-        with tempfile.TemporaryDirectory(prefix="specbuild-merge-") as folder:
-            names = [os.path.join(folder, name) for name in ("ours", "base", "theirs")]
-            for name, oid in zip(names, (ours, base, theirs), strict=True):
-                data = self._repo.read(oid)
-                if b"\0" in data[:8000]:
-                    return None
-                with open(name, "wb") as file:
-                    file.write(data)
-            try:
-                return self._files.store(self._repo.git(["merge-file", "-p", "-q", *names]))
-            except GitFailed:  # its code is the number of conflicts
-                return None
+        read = self._repo.read
+        found = merging.merged(self._repo, read(base), read(ours), read(theirs))
+        return None if found is None else self._files.store(found)
 
     def place(self, path: RepoPath, entry: Entry | None, *, instead: Entry | None) -> bool:
         with self._writing():

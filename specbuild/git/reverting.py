@@ -1,7 +1,6 @@
 """What a tree becomes when commits are taken back: worked out path by path, touching nothing."""
 
 import os
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,8 +9,9 @@ import pygit2
 from specbuild.engine.ports import Record
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import messages
+from specbuild.git.merging import merged
 from specbuild.git.modes import EXECUTABLE, PLAIN
-from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.repository import Repository
 from specbuild.git.trees import entry_at, subtree, tree_of
 from specbuild.taskfile.merging import merge as merge_boxes
 
@@ -114,26 +114,14 @@ class Reverting:
             return Entry(mode, ours.oid)
         versions = self.read(base), self.read(ours), self.read(theirs)
         if change.path in self._task_files:
-            merged = merge_boxes(*versions, change.path)
+            found = merge_boxes(*versions, change.path)
         else:
-            merged = self._merge_text(*versions)
-        if merged is None:
+            found = merged(self._repository, *versions)
+        if found is None:
             return None
-        oid = str(pygit2.hash(merged))
-        self.contents[oid] = merged
+        oid = str(pygit2.hash(found))
+        self.contents[oid] = found
         return Entry(mode, oid)
-
-    def _merge_text(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
-        with tempfile.TemporaryDirectory(prefix="specbuild-") as folder:
-            names = []
-            for name, data in (("ours", ours), ("base", base), ("theirs", theirs)):
-                names.append(os.path.join(folder, name))
-                with open(names[-1], "wb") as file:
-                    file.write(data)
-            try:
-                return self._repository.git(["merge-file", "-p", "-q", *names])
-            except GitFailed:  # conflicts, or a binary file
-                return None
 
     def _in_the_way(self, path: RepoPath, changes: Mapping[RepoPath, Entry | None]) -> bool:
         """Whether a file stands where this one needs a folder, or a folder where this one is to stand."""
