@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from fakes import PLAIN, FakeSandbox, Project, Repo, make
 
-from specbuild.engine.events import TaskFinished
+from specbuild.engine.events import TaskFinished, TaskStarted, Warned
 from specbuild.engine.project import Settings
 from specbuild.engine.task import Entry, RepoPath, Task
 from specbuild.errors import RepositoryError
@@ -205,6 +205,49 @@ def test_a_source_task_in_place_takes_the_inputs_that_it_changed() -> None:
     assert tip(project)["a"] == "2"
     assert project.warnings == []
     assert project.build() == []
+
+
+# -- once more, and enough
+
+
+def keeps_moving(project: Project) -> None:
+    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        count = len(project.executors.ran)
+        repo.interlopers[:] = [lambda: commits(repo, "a", str(count), on_disk=True)]
+        make(sandbox.files, task, repo, ["a"])
+
+    project.executors.bodies["T1"] = body
+
+
+def keeps_changing(project: Project) -> None:
+    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        repo.type("a", str(len(project.executors.ran)))
+        make(sandbox.files, task, repo, ["a"])
+
+    project.executors.bodies["T1"] = body
+
+
+@pytest.mark.parametrize(("does", "times"), [(keeps_moving, 6), (keeps_changing, 2)])
+def test_retries_do_not_help_against_what_never_rests(does: Callable[[Project], None], times: int) -> None:
+    project = Project("b: a [retries 3]", files={"a": "0"})
+    does(project)
+    assert project.build() == ["T1"] * times
+    assert finished(project, "T1").outcome == "failed"
+    assert finished(project, "T1").attempts == 1
+
+
+@pytest.mark.parametrize(("does", "times"), [(keeps_moving, 6), (keeps_changing, 2)])
+def test_who_begins_again_is_named_and_keeps_its_place_and_only_its_last_work(
+    does: Callable[[Project], None], times: int
+) -> None:
+    project = Project("b: a [P]", "c: x [P]", files={"a": "0", "x": "1"})
+    does(project)
+    project.build(settings=Settings(keep_going=True))
+    again = [event for event in project.events if isinstance(event, Warned)]
+    assert [event.task and event.task.id for event in again] == ["T1"] * (times - 1)
+    starts = [event for event in project.events if isinstance(event, TaskStarted)]
+    assert [(e.task.id, e.position, e.worker) for e in starts] == [("T1", 1, 1)] * times + [("T2", 2, 1)]
+    assert [ref for ref in project.repo.kept if "/failed/" in ref] == [finished(project, "T1").partial]
 
 
 # -- another branch
