@@ -9,7 +9,7 @@ from specbuild.cli.parts import Here
 from specbuild.config.settings import Report
 from specbuild.diagnosis import diagnose
 from specbuild.errors import ConfigError, SpecbuildError, raise_all
-from specbuild.git.statcache import write_aside
+from specbuild.git.durable import write_aside
 from specbuild.project import CONFIG, Loaded
 from specbuild.taskfile.paths import outside
 

@@ -13,8 +13,8 @@ from specbuild.engine.events import Planned, RunFinished, RunStarted
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.task import RepoPath, Task
 from specbuild.errors import SpecbuildError
+from specbuild.git.durable import write_aside
 from specbuild.git.repository import GitFailed
-from specbuild.git.statcache import write_aside
 
 RACY = 2_000_000_000
 """Nanoseconds: what was touched later than this before the note may be touched again unseen."""

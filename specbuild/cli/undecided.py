@@ -9,7 +9,7 @@ from specbuild.cli.finding import agents, with_agent
 from specbuild.cli.parts import Here
 from specbuild.engine.task import Task
 from specbuild.errors import ConfigError, RepositoryError
-from specbuild.git.statcache import write_aside
+from specbuild.git.durable import write_aside
 from specbuild.project import CONFIG
 from specbuild.reporting.text import clean, count
 

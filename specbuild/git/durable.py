@@ -56,6 +56,34 @@ def put(path: str, data: bytes, *, durable: bool) -> None:
         sync(os.path.dirname(path))
 
 
+def write_aside(path: str, content: bytes) -> bool:
+    """Replaces a file in one step; False: the disk does not let it, and the file is as it was."""
+    import tempfile  # noqa: PLC0415  (most commands write nothing)
+
+    path = os.path.realpath(path)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
+    except OSError:
+        return False
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            os.fchmod(handle, _mode_of(path))
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        return False
+    return True
+
+
+def _mode_of(path: str) -> int:
+    try:
+        return os.stat(path).st_mode & 0o777
+    except OSError:
+        return 0o644
+
+
 def drop(path: str) -> None:
     """Removes a file, if it is there."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):

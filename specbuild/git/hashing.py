@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import tempfile
 from functools import cached_property
 
 import pygit2
@@ -93,6 +92,8 @@ class Hasher:
 
     def _filtered(self, path: RepoPath) -> bytes:
         """What git's filters make of the file, stored aside so that looking writes no object."""
+        import tempfile  # noqa: PLC0415  (few files have such filters)
+
         repository = self._repository
         with tempfile.TemporaryDirectory(prefix="specbuild-") as folder:
             environment = {

@@ -11,9 +11,9 @@ from typing import Any
 
 from specbuild.engine.key import digest
 from specbuild.engine.task import Oid
+from specbuild.git.durable import write_aside
 from specbuild.git.lineage import Lineage
 from specbuild.git.repository import Repository
-from specbuild.git.statcache import write_aside
 from specbuild.git.undone import Node, Told, newest_first
 
 _MAGIC = b"specbuild history 1\n"

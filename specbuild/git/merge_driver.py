@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from specbuild.engine.task import RepoPath
 from specbuild.errors import RepositoryError
+from specbuild.git.durable import write_aside
 from specbuild.git.repository import Repository
-from specbuild.git.statcache import write_aside
 
 NAME = "specbuild-boxes"
 _TITLE = "unites the boxes of task files (specbuild)"

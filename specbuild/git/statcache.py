@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import tempfile
 import time
 from typing import Any
 
 from specbuild.engine.key import digest
 from specbuild.engine.task import Oid, RepoPath
+from specbuild.git.durable import write_aside
 
 _VERSION = 1
 _RACY = 2_000_000_000  # ns; file systems' clocks are that coarse, and so are some that git meets
@@ -56,32 +56,6 @@ class StatCache:
             except (OSError, ValueError, RecursionError):
                 pass  # missing, damaged or another program's: it is learnt again
         return self._files
-
-
-def write_aside(path: str, content: bytes) -> bool:
-    """Replaces a file in one step; False: the disk does not let it, and the file is as it was."""
-    path = os.path.realpath(path)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path) + ".")
-    except OSError:
-        return False
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            os.fchmod(handle, _mode_of(path))
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        return False
-    return True
-
-
-def _mode_of(path: str) -> int:
-    try:
-        return os.stat(path).st_mode & 0o777
-    except OSError:
-        return 0o644
 
 
 def _identity(found: os.stat_result) -> list[int]:
