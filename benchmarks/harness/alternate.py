@@ -58,7 +58,8 @@ def keep(session: Session, row: str, size: int, entries: Sequence[Entry], *, aft
         if entry.name == YARDSTICK
         for number, sample in (entry.after if after else entry.samples)
     }
-    for entry in entries:
+    shown = [entry for entry in entries if not after or entry.then is not None]
+    for entry in shown:
         taken = entry.after if after else entry.samples
         session.add(
             Cell(
@@ -71,7 +72,7 @@ def keep(session: Session, row: str, size: int, entries: Sequence[Entry], *, aft
                 missing=None if taken else entry.missing or "it had no turn",
             )
         )
-    told = ", ".join(_told(session.results.cell(row, size, entry.name)) for entry in entries)
+    told = ", ".join(_told(session.results.cell(row, size, entry.name)) for entry in shown)
     session.say(f"{size:,} {row}: {told}")
     session.keep()
 

@@ -122,7 +122,7 @@ def _milliseconds(
     if ours is None or under is None:
         return Target(what, wanted, _why(_cell(results, place)), None)
     added = 1000 * (ours - under)
-    return Target(what, wanted, f"{added:.0f} ms", added <= limit)
+    return Target(what, wanted, f"{added:.1f} ms", added <= limit)
 
 
 def _ninja(results: Results, place: Place, what: str, limit: float) -> Target:

@@ -315,10 +315,10 @@ def test_a_target_says_what_was_measured_and_whether_it_is_met() -> None:
         Cell("nothing", 100_000, "specbuild", "now", missing="more than 60 s"),
     )
     found = {target.what: target for target in targets(made)}
-    assert found["nothing to do, 1,000 tasks"][2:] == ("20 ms", False)
+    assert found["nothing to do, 1,000 tasks"][2:] == ("20.0 ms", False)
     assert found["nothing to do, 10,000 tasks"][2:] == ("0.60 ×", True)
     assert found["one stale leaf of 10,000, commit included"][2:] == ("6.00 ×", False)
-    assert found["`status` of 10,000 tasks"][2:] == ("250 ms", True)
+    assert found["`status` of 10,000 tasks"][2:] == ("250.0 ms", True)
     assert found["memory: any command at 10,000 tasks"][2:] == ("120 MB (status)", False)
     assert found["nothing to do, 100,000 tasks"][2:] == ("not measured: more than 60 s", None)
 
