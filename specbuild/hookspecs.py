@@ -23,6 +23,7 @@ The rules are SPEC section 11. The executors that ship with specbuild use nothin
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -125,7 +126,11 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt of one task: plain data, and the four things that an executor may ask for."""
+    """One attempt of one task: plain data, and the five things that an executor may ask for.
+
+    While `paused()` is open, nothing else is drawn on the terminal: an executor that asks a person something
+    there does so in it.
+    """
 
     task: Task
     folder: str  # absolute; where to work, and what is taken afterwards
@@ -136,6 +141,7 @@ class Job:
     failures: tuple[FailedAttempt, ...] = ()  # of earlier attempts, oldest first
     log: Callable[[str], None] = _ignore  # takes output for the person and the run's log
     cancelled: Callable[[], bool] = _never  # whether to stop as soon as possible
+    paused: Callable[[], AbstractContextManager[None]] = nullcontext  # `with` it a person is asked something
     _deadline: list[float] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -33,7 +33,7 @@ class Manual:
         if terminal is None:
             return Failed(_advice(job), permanent=True)
         try:
-            with self._one_at_a_time:
+            with self._one_at_a_time, job.paused():
                 return _ask(job, terminal)
         finally:
             os.close(terminal)

@@ -181,7 +181,7 @@ class Session:
         return Builder(
             self._load,
             World(here.tree, here.history, workspaces, watched),
-            _timed(PluginExecutors(plugins), watch),
+            _timed(PluginExecutors(plugins, paused=self._reporters.screen.paused), watch),
             SystemClock(),
             request=Request(
                 choice=self._choose,

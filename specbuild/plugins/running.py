@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +21,18 @@ _TAIL = 64 * 1024
 
 
 class PluginExecutors:
-    """Executors by name."""
+    """Executors by name. `paused`: nothing else is shown on the terminal while it is open."""
 
-    def __init__(self, plugins: Plugins, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        *,
+        patience: float = PATIENCE,
+        paused: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._plugins = plugins
         self._patience = patience
+        self._paused = paused
 
     def run(
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
@@ -39,7 +46,7 @@ class PluginExecutors:
         source = str(offered.source)
         try:
             with prompt_of(attempt) as prepared:
-                call = _Call(prepared, log, cancelled, source)
+                call = _Call(prepared, log, cancelled, source, self._paused)
                 return call.finish(offered.executor.run, self._patience)
         except PromptError as error:
             return Failure(attempt.attempt, str(error), "", permanent=True)
@@ -152,6 +159,7 @@ class _Call:
         log: Callable[[str], None],
         cancelled: Callable[[], bool],
         source: str,
+        paused: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._attempt = attempt
         self._log = log
@@ -172,6 +180,7 @@ class _Call:
             failures=_failed_attempts(attempt),
             log=self._write,
             cancelled=self._stop,
+            paused=paused,
         )
 
     def _write(self, text: str) -> None:

@@ -155,6 +155,7 @@ class LiveReporter:
         self._shown: tuple[object, ...] = ()  # what was drawn last
         self._ticker: threading.Thread | None = None
         self._stop = threading.Event()
+        self._asking = 0  # so many wait for a person's answer on the same terminal
 
     def __enter__(self) -> Self:
         return self
@@ -208,9 +209,12 @@ class LiveReporter:
                 self._gate = None
 
     def _begin(self) -> None:
-        self._stop.clear()
-        self._ticker = threading.Thread(target=self._tick, name="specbuild-live", daemon=True)
-        self._ticker.start()
+        with self._lock:
+            if self._asking or self._ticker is not None:
+                return
+            self._stop.clear()
+            self._ticker = threading.Thread(target=self._tick, name="specbuild-live", daemon=True)
+            self._ticker.start()
 
     def _tick(self) -> None:
         self._draw()
@@ -222,6 +226,8 @@ class LiveReporter:
         with self._lock:
             if self._outlet.closed:
                 self._queue.clear()
+                return
+            if self._asking and self._live is None:  # it is told afterwards
                 return
             try:
                 self._write()
@@ -298,14 +304,20 @@ class LiveReporter:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Takes the region away while somebody is asked something on the same terminal."""
-        drawing = self._ticker is not None
+        """Takes the region away while somebody is asked something; also by several threads at once."""
+        with self._lock:
+            self._asking += 1
         self._end()
         try:
             yield
         finally:
-            if drawing:
+            with self._lock:
+                self._asking -= 1
+                busy = bool(self._working) or self._gate is not None
+            if busy:
                 self._begin()
+            else:
+                self._draw()
 
     def _end(self) -> None:
         self._stop.set()

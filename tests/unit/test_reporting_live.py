@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import termios
 import threading
@@ -17,7 +18,7 @@ from event_streams import FILE, Plan, Stream
 from specbuild.engine.events import TaskStarted, Warned
 from specbuild.engine.task import TaskName
 from specbuild.reporting.live import Estimate, LiveReporter, Row, overall
-from specbuild.reporting.text import width
+from specbuild.reporting.text import Line, width
 
 A, B, C = (TaskName(FILE, id_) for id_ in ("A", "B", "C"))
 
@@ -133,8 +134,11 @@ def test_rows_show_each_worker_and_the_whole(terminal: Terminal) -> None:
         for event in stream.events:
             live(event)
         terminal.wait_for("T001 [US1] first → the step ")
-        last = terminal.text.rpartition("\x1b[2K")[2].split("\r\n")
-        assert [row.split("  ")[0] for row in last[:2]] == ["T002 second", "T001 [US1] first → the step"]
+        last = re.sub(r"\x1b\[\d*[A-Z]", "", terminal.text.replace("\r\n", "\n")).split("\n")[-3:]
+        assert [row.strip().split("  ")[0] for row in last[:2]] == [
+            "T002 second",
+            "T001 [US1] first → the step",
+        ]
         assert last[2].endswith("0/3 00:00 time left unknown")
 
 
@@ -190,6 +194,28 @@ def test_the_region_goes_away_while_something_is_asked(terminal: Terminal) -> No
             assert terminal.text == before
         terminal.wait_for("who are you? me\r\nspecs/001-auth/tasks.md#A title ")
     assert not any(thread.name == "specbuild-live" for thread in threading.enumerate())
+
+
+def test_nothing_is_drawn_until_all_that_ask_have_their_answers(terminal: Terminal) -> None:
+    first = TaskStarted(A, "title", 1, 2, 1, 1, None, None, ())
+    with LiveReporter(terminal.stream, colour=False) as live:
+        live(first)
+        terminal.wait_for("0/2 00:00")
+        with live.paused():
+            other = live.paused()
+            other.__enter__()
+            terminal.stream.write("who are you?")
+            terminal.stream.flush()
+            terminal.wait_for("who are you?")
+            live(TaskStarted(B, "other title", 2, 2, 2, 1, None, None, ()))
+            live(Warned("meanwhile"))
+            live.show([Line("a line")])
+            other.__exit__(None, None, None)
+            time.sleep(0.3)
+            assert terminal.text.endswith("who are you?")
+        terminal.wait_for("#B other title ")
+    told = terminal.text.partition("who are you?")[2]
+    assert told.index("warning: meanwhile") < told.index("a line") < told.index("#A title ")
 
 
 def test_an_exception_takes_the_region_away(terminal: Terminal) -> None:
