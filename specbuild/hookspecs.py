@@ -142,6 +142,8 @@ class Job:
     log: Callable[[str], None] = _ignore  # takes output for the person and the run's log
     cancelled: Callable[[], bool] = _never  # whether to stop as soon as possible
     paused: Callable[[], AbstractContextManager[None]] = nullcontext  # `with` it a person is asked something
+    left_usd: float | None = None  # dollars that the run may still cost, by `[build]`; None: no limit
+    left_tokens: int | None = None
     _deadline: list[float] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -76,15 +76,20 @@ class _OverBudget(Exception):  # noqa: N818  (leaves a call that would go on)
 
 
 class _Budget:
-    """What a task may cost, over all its attempts."""
+    """What a task may cost, over all its attempts; the agent's own limit also heeds what the run may cost.
+
+    An attempt that goes beyond the run's budget is not cut off: it is the last one.
+    """
 
     def __init__(self, chosen: Options, job: Job) -> None:
         self._chosen = chosen
+        self._of_run = job.left_usd
         self._usd = sum(_number(failure.usage, "cost_usd") for failure in job.failures)
         self._tokens = sum(_number(failure.usage, "tokens") for failure in job.failures)
 
     def left_usd(self) -> float | None:
-        return None if self._chosen.budget_usd is None else max(0.0, self._chosen.budget_usd - self._usd)
+        own = None if self._chosen.budget_usd is None else max(0.0, self._chosen.budget_usd - self._usd)
+        return min((left for left in (own, self._of_run) if left is not None), default=None)
 
     def over(self, usage: Mapping[str, object] | None = None) -> bool:
         usd, tokens = self._spent(usage or {})

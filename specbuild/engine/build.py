@@ -20,6 +20,11 @@ from specbuild.errors import RepositoryError
 
 __all__ = ["Builder", "Request", "Review", "Reviewer"]
 
+NOBODY_TO_ASK = (
+    "a person is to look at what it changed (review), and there is no terminal to ask on; "
+    "run specbuild on one, or take `review` out of its rule"
+)
+
 
 class Builder:
     """One run over one project. `load` reads the project anew when a task changed the plan itself."""
@@ -72,6 +77,9 @@ class Builder:
             except KeyboardInterrupt:
                 interrupted = True
                 self._under_way.interrupt()
+            except RepositoryError as error:  # a lock that stays, a full disk: what was done is told
+                self._under_way.interrupt()
+                self._progress.end(error, str(error))
             except BaseException:
                 self._under_way.interrupt()
                 raise
@@ -166,8 +174,11 @@ class Builder:
                 return
         start = start_of(judge, position, self._world.tree)
         refusal = progress.purse.refusal(task.executor)
+        unseen = task.review and self._request.review is None
         if start.lost is not None:
             progress.make_again(position, start.lost)
+        elif unseen:  # before it costs anything
+            progress.fail(position, error=NOBODY_TO_ASK)
         elif refusal is not None:
             progress.block(position, refusal)
         else:

@@ -271,6 +271,8 @@ class Attempt:
     environment: Mapping[str, str]
     values: Mapping[str, Any] = field(default_factory=dict)  # of the placeholders
     setup: str | None = None  # what a fresh worktree needs first
+    left_usd: float | None = None  # what the run may still cost; None: no limit
+    left_tokens: int | None = None
 
 
 class Executors(Protocol):

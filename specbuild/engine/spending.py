@@ -33,6 +33,15 @@ class Purse:
             self.spent = added(self.spent, figures)
             self._costly.add(executor)
 
+    @property
+    def left_usd(self) -> float | None:
+        """None: no limit."""
+        return None if self.usd is None else max(0.0, self.usd - self.spent.get("cost_usd", 0))
+
+    @property
+    def left_tokens(self) -> int | None:
+        return None if self.tokens is None else max(0, self.tokens - self.spent.get("tokens", 0))
+
     def refusal(self, executor: str | None) -> str | None:
         """Why no further attempt by this executor may begin; None: it may."""
         if executor not in self._costly:

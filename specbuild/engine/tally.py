@@ -86,7 +86,7 @@ class Tally:
     def headline(self, ending: Ending) -> Headline:
         if self.all_well(ending) and not (ending.interrupted or self.left or self.overtaken):
             return "complete"
-        failed = self.count("failed") > 0 or ending.gate_failed
+        failed = self.count("failed") > 0 or ending.gate_failed or ending.ended_by is not None
         limited = ending.limited and not failed
         nothing = (failed or ending.interrupted) and not self.ran
         return "failed" if nothing and not limited else "partially complete"

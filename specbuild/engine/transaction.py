@@ -256,7 +256,7 @@ class Transactions:
 
     def _done(self, member: Member, commit: Oid | None) -> Done:
         task, results, checkpoint = member.work.task, member.results, member.checkpoint
-        warnings = tuple(f"{task.name.id}: {path} was not made" for path in results.missing)
+        warnings = tuple(f"{path} was not made" for path in results.missing)
         if commit is None:
             return Done(None, None, (), warnings, replan=False)
         concerning = self.world.history.concerning(checkpoint.name, checkpoint.definition)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 
 from specbuild.engine import attempt, retrying
 from specbuild.engine.checkpoint import Recorded
@@ -56,14 +57,14 @@ class UnderWay:
     # -- starting ---------------------------------------------------------------------------------
 
     def start(self, position: int, verdict: Verdict, start: Start) -> None:
-        workers = self._progress.settings.workers
-        worker = min(set(range(1, workers + 1)) - {work.worker for work in self.running.values()})
+        busy = {work.worker for work in self.running.values()}
+        worker = next(number for number in count(1) if number not in busy)
         plain = self._progress.transactions.is_plain(position, start)
         if not plain:
             self.flush()
         work = self._open(position, verdict, start, worker, self._place())
         if work is not None:
-            work.plain = plain and workers > 1
+            work.plain = plain and self._progress.settings.workers > 1
             self._begin(work)
 
     def reuse(self, position: int, verdict: Verdict, supply: Supply) -> None:
@@ -106,7 +107,9 @@ class UnderWay:
         self._send(work, "setup" if fresh else "run", delay=delay)
 
     def _send(self, work: Work, stage: Stage, *, delay: float = 0.0) -> None:
+        purse = self._progress.purse
         given = attempt.given(work, self._progress.settings, self._environment)
+        given = replace(given, left_usd=purse.left_usd, left_tokens=purse.left_tokens)
         self._workers.send(work, stage, given, delay=delay)
 
     # -- settling ---------------------------------------------------------------------------------
@@ -153,13 +156,7 @@ class UnderWay:
     def _accepted(self, work: Work, results: Results) -> bool:
         """Whether a person accepts what the task changed; otherwise the attempt has failed."""
         reviewer = self._progress.request.review
-        if reviewer is None:
-            message = (
-                "a person is to look at what it changed (review), and there is no terminal to ask on; "
-                "run specbuild on one, or take `review` out of its rule"
-            )
-            self._attempt_failed(work, Failure(work.attempt, message, "", permanent=True))
-            return False
+        assert reviewer is not None  # noqa: S101  (without one it was not started)
         difference = attempt.difference(work, results, self._progress.world.tree)
         with self._interruption.exposed():
             review = reviewer(work.task, difference)

@@ -181,6 +181,8 @@ class _Call:
             log=self._write,
             cancelled=self._stop,
             paused=paused,
+            left_usd=attempt.left_usd,
+            left_tokens=attempt.left_tokens,
         )
 
     def _write(self, text: str) -> None:

@@ -447,8 +447,7 @@ def test_without_a_terminal_a_review_fails_and_says_what_to_do(agents: Callable[
     done = a.run(code=1)
     assert "a person is to look at what it changed (review), and there is no terminal to ask on" in done.err
     assert a.shop.text("a.txt") is None
-    [kept] = a.shop.kept()
-    assert a.shop.git("show", f"{kept}:a.txt") == "1"
+    assert a.shop.kept() == [], "the agent was not called: it costs"
 
 
 def on_terminal(shop: Workshop, *answers: tuple[str, str]) -> tuple[int, str]:

@@ -89,6 +89,7 @@ class Bench:
             failures=tuple(failures),
             environment={"PATH": f"{self.bin}:{os.environ['PATH']}", "FORCE_COLOR": "1", "MINE": "1"},
             values={"inputs": more.pop("inputs", [])},
+            left_usd=more.pop("left_usd", None),
         )
 
     def run(self, options: Mapping[str, Any], *args: Any, **more: Any) -> tuple[Ran | Failure, str]:
@@ -459,6 +460,28 @@ def test_earlier_attempts_count_for_the_budget_of_a_task(bench: Bench) -> None:
     bench.install("claude")
     bench.ran({"preset": "claude", "budget_usd": 2.0}, before)
     assert bench.call()["argv"][-1] == "0.7500"
+
+
+def test_the_agents_own_limit_is_the_least_of_what_task_and_run_have_left(bench: Bench) -> None:
+    bench.install("claude")
+    for options, left, told in (
+        ({}, 0.5, "0.5000"),
+        ({"budget_usd": 2.0}, 0.5, "0.5000"),
+        ({"budget_usd": 0.25}, 0.5, "0.2500"),
+    ):
+        bench.ran({"preset": "claude", **options}, left_usd=left)
+        assert bench.call()["argv"][-2:] == ["--max-budget-usd", told]
+    bench.ran({"preset": "claude"})
+    assert "--max-budget-usd" not in bench.call()["argv"]
+    bench.install("codex", CODEX)
+    bench.ran({"preset": "codex"}, left_usd=0.5)
+    assert not any("0.5" in word for word in bench.call()["argv"]), "it documents no such flag"
+
+
+def test_what_goes_beyond_the_budget_of_a_run_is_not_cut_off(bench: Bench) -> None:
+    bench.install("claude", CLAUDE)
+    result, _ = bench.ran({"preset": "claude"}, left_usd=0.01)
+    assert result.usage["cost_usd"] == 0.0421
 
 
 def test_a_timeout_keeps_the_figures_that_were_told(bench: Bench) -> None:

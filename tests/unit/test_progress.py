@@ -8,7 +8,7 @@ from specbuild.engine.judge import Judge
 from specbuild.engine.project import Project as EngineProject
 from specbuild.engine.project import Settings
 from specbuild.engine.task import Entry, Task
-from specbuild.errors import RepositoryError, UsageError
+from specbuild.errors import UsageError
 
 TWO_AT_ONCE = Settings(jobs=2, overlap="all")
 HALF = "a: [P]", "b c: [P] [inferred]", "d: b"
@@ -57,7 +57,7 @@ def test_a_changed_plan_keeps_what_was_done() -> None:
         ("T2", "completed"),
         ("T3", "completed"),
     ]
-    assert project.warnings[:1] == ["T2: c was not made"]
+    assert project.warnings[:1] == ["c was not made"]
 
 
 def test_tasks_that_a_failed_one_held_back_stay_so_under_a_changed_plan() -> None:
@@ -149,9 +149,32 @@ def test_who_switched_is_told_where_the_work_is() -> None:
         repo.attached = False
 
     project.executors.bodies["T1"] = switches
-    with pytest.raises(RepositoryError) as caught:
-        project.build()
-    assert str(caught.value) == (
+    project.build()
+    assert project.end is not None
+    assert (project.end.headline, project.end.exit_code) == ("failed", 4)
+    (warning,) = project.warnings
+    assert warning == (
         "HEAD no longer names the branch that this run began on; "
         "the task's work is kept under refs/specbuild/failed; switch back and run specbuild again"
     )
+
+
+def test_what_the_repository_refuses_ends_the_run_and_what_was_done_is_told() -> None:
+    project = Project("b: a", "c: b", files={"a": "1"})
+
+    def gone(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+        sandbox.files["c"] = Entry(PLAIN, repo.store(b"made"))
+        repo.attached = False
+
+    project.executors.bodies["T2"] = gone
+    assert project.build() == ["T1", "T2"]
+    assert project.end is not None
+    assert (project.end.headline, project.end.exit_code) == ("partially complete", 4)
+    assert project.end.completed == 1
+    assert project.verdicts()["T1"].state == "up-to-date"
+
+
+def test_workers_are_numbered_from_one_however_many_there_may_be() -> None:
+    project = Project("b: a", "c: a", files={"a": "1"})
+    assert sorted(project.build(settings=Settings(jobs=10**18, overlap="all"))) == ["T1", "T2"]
+    assert {event.worker for event in project.finished()} <= {1, 2}

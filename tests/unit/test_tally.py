@@ -37,6 +37,7 @@ def verdict(state: State) -> Verdict:
         (tally(), replace(WELL, gate_failed=True), 1, "failed"),
         (tally("completed"), replace(WELL, ended_by=4), 4, "partially complete"),
         (tally("failed"), replace(WELL, ended_by=4), 4, "failed"),
+        (tally(), replace(WELL, ended_by=4), 4, "failed"),
         (tally("completed"), replace(WELL, interrupted=True), 130, "partially complete"),
         (tally(), replace(WELL, interrupted=True), 130, "failed"),
         (tally("failed"), replace(WELL, interrupted=True, ended_by=2), 130, "failed"),

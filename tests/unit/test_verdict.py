@@ -172,6 +172,14 @@ def test_an_executor_is_refused_once_its_run_has_spent_the_budget() -> None:
     assert purse.spent == {"cost_usd": 2.0, "tokens": 10}
 
 
+def test_a_purse_says_what_is_left_and_never_less_than_nothing() -> None:
+    purse = Purse(1.0, 100)
+    assert (purse.left_usd, purse.left_tokens) == (1.0, 100)
+    purse.pay("agent", {"cost_usd": 0.25, "tokens": 300})
+    assert (purse.left_usd, purse.left_tokens) == (0.75, 0)
+    assert (Purse().left_usd, Purse().left_tokens) == (None, None)
+
+
 def test_tokens_have_a_budget_of_their_own() -> None:
     purse = Purse(usd=5, tokens=2000)
     purse.pay("agent", {"tokens": 1999})
