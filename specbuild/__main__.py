@@ -33,7 +33,7 @@ def _run() -> int:
             return 0
     # A large task file is a million objects that all stay: looking through them again and again for
     # garbage, as the default of 700 new ones makes Python do, costs a third of the time of reading it.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(1_000_000, 50, 100)
     from specbuild.cli import main as command_line  # noqa: PLC0415  (nothing heavy before it is needed)
 
     return command_line(sys.argv[1:], given=given)

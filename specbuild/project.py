@@ -11,10 +11,11 @@ from specbuild.config import Config, Decider, Decision, ExecutorDefaults, TaskSo
 from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
+from specbuild.engine.graph import Graph
 from specbuild.engine.graph import build as build_graph
 from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
-from specbuild.engine.ports import Snapshot
+from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskName, TaskText, Warning_
 from specbuild.errors import ConfigError, TaskFileError
@@ -56,6 +57,41 @@ class Loaded:
     decisions: Mapping[int, Decision]  # by position
     parsed: Mapping[RepoPath, TaskFile]
     sources: tuple[TaskSource, ...]
+
+
+class Pieces(NamedTuple):
+    """What a project is made of, as values that can be kept."""
+
+    graph: Graph
+    config: Config
+    decisions: Mapping[int, Decision]
+    parsed: Mapping[RepoPath, TaskFile]
+    sources: tuple[TaskSource, ...]
+    warnings: tuple[Warning_, ...]
+
+    @staticmethod
+    def of(loaded: Loaded) -> "Pieces":
+        graph, warnings = loaded.project.graph, loaded.project.warnings
+        return Pieces(graph, loaded.config, loaded.decisions, loaded.parsed, loaded.sources, warnings)
+
+
+def assembled(pieces: Pieces, dialects: Mapping[str, Dialect] | None = None) -> Loaded:
+    """The project of its pieces."""
+    graph, config, decisions, parsed, sources, warnings = pieces
+    sheets = Sheets(dialects or {}, {s.file: s.dialect for s in sources if s.dialect})
+    files = tuple(parsed)
+    project = Project(
+        graph=graph,
+        files=files,
+        sources=frozenset([*files, CONFIG, *_templates(config), *config.plugins.load]),
+        task_files=dict.fromkeys(files, lambda path, data: emptied(data, path)),
+        tick=sheets.tick,
+        restore_boxes=sheets.restore,
+        groups=tuple(text for file in parsed.values() for text in file.tasks if text.group),
+        warnings=warnings,
+        reports=frozenset(posixpath.normpath(report.path) for report in config.reports),
+    )
+    return Loaded(project, config, decisions, parsed, sources)
 
 
 def read_config(snapshot: Snapshot) -> Config:
@@ -125,22 +161,30 @@ def load(
     shared = owned(tasks)
     warnings += _ownership_warnings(tasks, shared)
     graph = build_graph(shared)
-    sheets = Sheets(known.dialects, {s.file: s.dialect for s in sources if s.dialect})
-    files = tuple(parsed)
-    project = Project(
-        graph=graph,
-        files=files,
-        sources=frozenset([*files, CONFIG, *_templates(config), *config.plugins.load]),
-        task_files=dict.fromkeys(files, lambda path, data: emptied(data, path)),
-        tick=sheets.tick,
-        restore_boxes=sheets.restore,
-        groups=tuple(text for text in texts if text.group),
-        warnings=(*warnings, *graph.warnings),
-        reports=frozenset(posixpath.normpath(report.path) for report in config.reports),
-    )
-    loaded = Loaded(project, config, decisions, parsed, sources)
-    refuse(project, snapshot)
+    pieces = Pieces(graph, config, decisions, parsed, sources, (*warnings, *graph.warnings))
+    loaded = assembled(pieces, known.dialects)
+    refuse(loaded.project, snapshot)
     return loaded
+
+
+def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) -> bool:
+    """Whether checkpoints that came since leave all tasks' paths, and what was said of them, as they are."""
+    definitions = {recorded.checkpoint.definition for recorded in new}
+    if not definitions:
+        return True
+    texts = [text for file in loaded.parsed.values() for text in file.tasks]
+    concerned = [text for text in texts if text.definition in definitions]
+    recall = _Recall(texts, [r for text in concerned for r in history.concerning(text.name, text.definition)])
+    warned = {(warning.file, warning.line) for warning in loaded.project.warnings}
+    graph = loaded.project.graph
+    for position in (graph.index[text.name] for text in concerned if not text.group):
+        task, checkpoint = graph.tasks[position], recall.of(graph.tasks[position].text)
+        if checkpoint is None or loaded.decisions[position].targets is not None:
+            continue
+        now = _Paths(task.targets, task.targets_written, task.reads, task.absent, task.unresolved)
+        if now != _as_recorded(task.text, checkpoint) or (task.name.file, task.text.line) in warned:
+            return False
+    return True
 
 
 def _parse(snapshot: Snapshot, source: TaskSource, config: Config, known: Known) -> TaskFile:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,6 +32,10 @@ all_option = click.option("--all", "everything", is_flag=True, help="The tasks o
 filter_option = click.option("--filter", "-f", "filter_", metavar="EXPRESSION", help="Only tasks that match.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 at_option = click.option("--at", "at", metavar="REV", help="Judge this commit instead of the working tree.")
+
+
+if TYPE_CHECKING:
+    from specbuild.cli.memo import Asked, Memo
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,34 @@ class Here:
         return Registry(read_config(self.snapshot), self.snapshot.read)
 
     @cached_property
+    def _memo(self) -> "Memo | None":
+        """What still holds of what was found last time."""
+        if self.named_files:
+            return None
+        from specbuild.cli import memo
+
+        return memo.read(self)
+
+    @cached_property
+    def _asked(self) -> "Asked":
+        from specbuild.cli.memo import Asked
+
+        return Asked(self.snapshot)
+
+    @cached_property
     def loaded(self) -> Loaded:
-        return self.load(self.snapshot)
+        return self._memo.loaded if self._memo is not None else self.load(self._asked)
+
+    def forget(self) -> None:
+        """specbuild.toml was changed: what was made of it as it was is made anew."""
+        for name in ("registry", "loaded", "judge", "reported", "_memo", "_asked"):
+            self.__dict__.pop(name, None)
+
+    def memorise(self) -> None:
+        """Keeps what was read and judged for the next process."""
+        from specbuild.cli import memo
+
+        memo.write(self, None if self._memo is not None else self._asked, self._memo)
 
     def load(self, snapshot: Snapshot) -> Loaded:
         """The project of a snapshot; knows executors without loading code of the repository."""
@@ -113,9 +143,9 @@ class Here:
 
     @cached_property
     def judge(self) -> Judge:
-        return self.judge_of(self.loaded)
+        return self.judge_of(self.loaded, None if self._memo is None else self._memo.verdicts)
 
-    def judge_of(self, loaded: Loaded) -> Judge:
+    def judge_of(self, loaded: Loaded, known: Mapping[int, Verdict] | None = None) -> Judge:
         return Judge(
             loaded.project.graph,
             self.snapshot,
@@ -123,6 +153,7 @@ class Here:
             task_files=loaded.project.task_files,
             environment=os.environ,
             never=loaded.project.reports,
+            known=known,
         )
 
     @cached_property

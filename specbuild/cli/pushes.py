@@ -84,6 +84,7 @@ class Judgement:
 def judge(here: Pushed, *, check: bool, skip: Collection[str] = ()) -> Judgement:
     """What a hook makes of a commit. `check`: only what is stale though completed counts."""
     here.judge.all()
+    here.memorise()
     stale = find_stale(here, completed=check)
     skipped = {position for position in stale if _is_named(here, position, skip)}
     rolled = _rolled_back(here, [position for position in stale if position not in skipped])

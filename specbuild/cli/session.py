@@ -110,6 +110,7 @@ class Session:
         refusals.refuse_no_files(here.loaded)
         self._watch.lap("reading the tasks")
         here.judge.all()
+        here.memorise()
         self._watch.lap("judging them")
         refusals.refuse_cut(here, self._choice())
         undecided = refusals.undecided(here, self._choice())

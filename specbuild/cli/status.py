@@ -34,6 +34,7 @@ def command(**given: Any) -> int:
     here = Here(Selection(given["tasks"], given["everything"], given["filter_"]), at=given["at"])
     with saved_cache(here):
         verdicts = here.judge.all()
+        here.memorise()
         chosen = here.reported_positions() if given["filter_"] is None else here.chosen()
         orphans = orphaned(here)
         here.refuse_cut(verdicts)

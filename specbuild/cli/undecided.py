@@ -52,8 +52,7 @@ def take_agent(here: Here, tasks: Sequence[Task]) -> bool:
     if not write_aside(path, changed.encode("utf-8")):
         raise RepositoryError("it cannot be written", where=path, hint="see to space and permissions")
     here.tree.refresh([CONFIG])
-    for name in ("registry", "loaded", "judge", "reported"):  # they were made of the file as it was
-        here.__dict__.pop(name, None)
+    here.forget()
     return True
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from specbuild.engine.task import Oid, RepoPath, TaskName
 
@@ -31,6 +31,10 @@ class Checkpoint:
     executor: str
     targets: Mapping[RepoPath, str] = field(default_factory=dict)  # path -> result, ABSENT if not there
     reads: tuple[RepoPath, ...] = ()  # inferred reads
+
+    def __reduce__(self) -> tuple[Any, ...]:  # ten thousand are read at once: dataclasses' own way is slow
+        said = (self.name, self.key, self.local, self.definition, self.seconds, self.executor)
+        return Checkpoint, (*said, self.targets, self.reads)
 
     @property
     def adopted(self) -> bool:

@@ -34,7 +34,9 @@ class Judge:
         task_files: Mapping[RepoPath, Emptied],
         environment: Mapping[str, str],
         never: Collection[RepoPath] = (),
+        known: Mapping[int, Verdict] | None = None,
     ) -> None:
+        """`known`: verdicts found before, of tasks for which nothing changed since."""
         self.graph = graph
         self.snapshot = snapshot
         self.history = history
@@ -45,7 +47,7 @@ class Judge:
         self._owners = _Owners(graph)
         self._rank = {position: rank for rank, position in enumerate(graph.order)}
         self._found: dict[int, list[Recorded]] = {}
-        self._verdicts: dict[int, Verdict] = {}
+        self._verdicts: dict[int, Verdict] = dict(known or {})
         self._inputs: dict[int, Inputs] = {}
 
     def all(self) -> Sequence[Verdict]:

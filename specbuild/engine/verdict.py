@@ -55,6 +55,9 @@ class Reason:
             words.append(f"in {self.commit[:7]}")
         return " ".join(words)
 
+    def __reduce__(self) -> tuple[Any, ...]:  # as for Verdict
+        return Reason, (self.code, self.path, self.old, self.new, self.commit, self.task)
+
     def to_json(self) -> dict[str, Any]:
         """`code` and, where they apply, `path old new commit task` (SPEC section 5)."""
         fields = {
@@ -92,6 +95,9 @@ class Verdict:
     reasons: tuple[Reason, ...] = ()
     may_run: bool = False
     checkpoint: Recorded | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:  # ten thousand are read at once: dataclasses' own way is slow
+        return Verdict, (self.state, self.key, self.local, self.reasons, self.may_run, self.checkpoint)
 
     @property
     def stale(self) -> bool:

@@ -50,6 +50,14 @@ class GitHistory:
         """The checkpoints, newest first, that have this definition or this name; the others stay unread."""
         return self._records.concerning(name, definition)
 
+    def identity(self, count: int | None = None) -> tuple[int, str]:
+        """How many checkpoints the oldest `count` are (None: all), and a digest of which, and if undone."""
+        return self._records.identity(count)
+
+    def since(self, count: int) -> Sequence[Recorded]:
+        """The checkpoints after the oldest `count`."""
+        return self._records.since(count)
+
     @property
     def cut(self) -> bool:
         """Whether history ends at a shallow clone's boundary: what was not found may lie behind it."""

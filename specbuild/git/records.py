@@ -1,6 +1,8 @@
 """The lines of a history's cache as a sequence of checkpoints, each read when somebody looks at it."""
 
+from array import array
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import overload
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, format_name, parse_lines
@@ -55,6 +57,20 @@ class Records(Sequence[Recorded]):
             self._by_definition.setdefault(words[3], []).append(position)
             self._by_name.setdefault(words[6], []).append(position)
         self._indexed = len(lines)
+
+    def identity(self, count: int | None) -> tuple[int, str]:
+        """How many lines the oldest `count` are (None: all), and a digest of where and how they stand."""
+        flat = self._flat
+        count = len(flat.lines) if count is None else min(count, len(flat.lines))
+        found = sha256("".join(flat.commits[:count]).encode("ascii"))
+        found.update(array("q", flat.orders[:count]).tobytes())
+        found.update(bytes(flat.undone[:count]))
+        found.update(b"cut" if flat.cut else b"whole")
+        return count, found.hexdigest()
+
+    def since(self, count: int) -> Sequence[Recorded]:
+        """Those after the oldest `count`."""
+        return [self._at(position) for position in range(count, len(self._parsed))]
 
     def undone(self) -> Sequence[Recorded]:
         return [self._at(position) for position, undone in enumerate(self._flat.undone) if undone]

@@ -209,3 +209,9 @@ def _make(repo: Repository, sheet: Sheet, like: Oid | None, writing: Writing) ->
 def write_object(raw: "pygit2.Repository", kind: int, data: bytes) -> Oid:
     """Stores an object as git would, and returns its id."""
     return str(raw.write(kind, data))
+
+
+def same_names(repo: Repository, one: Oid, other: Oid) -> bool:
+    """Whether two trees hold the same paths, each the same kind of thing. Raises KeyError: one is gone."""
+    difference = repo.raw.diff(one, other)
+    return all(delta.status_char() == "M" for delta in difference.deltas)

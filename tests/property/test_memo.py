@@ -1,0 +1,134 @@
+"""What is remembered from one look to the next changes nothing that is said."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from campaigns import campaign
+from changes import CHANGES, built, full, settle
+from gitbox import Box
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from specbuild.cli import memo
+from specbuild.cli.parts import Here, Selection
+
+STATUS = ["status", "--json"]
+ROUNDS = st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=4)
+SHORT = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def path(box: Box) -> Path:
+    return box.folder / ".git/specbuild" / memo.NAME
+
+
+def held() -> memo.Memo | None:
+    """What of the memo holds in the present folder."""
+    return memo.read(Here(Selection()))
+
+
+def agree(box: Box) -> None:
+    """What is said with the memo is what is said without it; and what it was left as holds at once."""
+    remembered = full(STATUS)
+    path(box).unlink(missing_ok=True)
+    assert remembered == full(STATUS)
+
+
+@pytest.mark.parametrize("name", sorted(CHANGES))
+def test_after_each_kind_of_change(name: str) -> None:
+    with built() as box:
+        full(STATUS)
+        settle()
+        CHANGES[name](box)
+        agree(box)
+
+
+@SHORT
+@given(ROUNDS)
+def test_after_several_changes(rounds: list[str]) -> None:
+    after_each(rounds)
+
+
+@pytest.mark.campaign
+def test_after_several_changes_for_long(capfd: pytest.CaptureFixture[str]) -> None:
+    def batch(number: int, examples: int) -> None:
+        seed(number)(settings(SHORT, max_examples=examples, database=None)(given(ROUNDS)(after_each)))()
+
+    campaign(capfd, batch, size=25)
+
+
+def after_each(rounds: list[str]) -> None:
+    with built() as box:
+        for number, name in enumerate(rounds):
+            settle()
+            CHANGES[name](box)
+            full(["-q", "--yes"] if number % 2 else STATUS)
+        agree(box)
+
+
+def test_where_nothing_changed_all_that_looked_at_single_files_holds() -> None:
+    with built() as box:
+        full(STATUS)
+        found = held()
+        assert found is not None
+        # T003 reads a glob, a folder, what is ignored and the environment: it is judged each time
+        assert sorted(found.verdicts) == [0, 1, 3]
+        anew = Here(Selection())
+        assert found.loaded.project.graph.tasks == anew.load(anew.snapshot).project.graph.tasks
+        box.type("in/a.txt", "edited\n")
+        found = held()
+        assert found is not None
+        assert sorted(found.verdicts) == [3]  # T001 reads it, T002 depends on T001
+
+
+def test_a_commit_that_is_not_checked_out_is_judged_by_what_the_working_tree_told() -> None:
+    with built() as box:
+        full(STATUS)
+        other = Here(Selection(), at=box.git("rev-parse", "HEAD"))
+        found = memo.read(other)
+        assert found is not None
+        assert {0, 1, 3} == {*found.verdicts}
+
+
+def test_a_new_checkpoint_leaves_the_verdicts_of_other_tasks() -> None:
+    with built() as box:
+        full(STATUS)
+        box.type("in/a.txt", "edited\n")
+        box.commit("edit")
+        assert full(["-q", "--filter", "T001", "--yes"])[0] == 0
+        found = held()
+        assert found is not None
+        assert sorted(found.verdicts) == [3]
+        agree(box)
+
+
+def _cut(content: bytes) -> bytes:
+    return content[:-9]
+
+
+def _turned(content: bytes) -> bytes:
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
+def _foreign(content: bytes) -> bytes:
+    return b"another program's file\n" + content
+
+
+@pytest.mark.parametrize("damage", [_cut, _turned, _foreign, lambda _: b"", lambda _: os.urandom(500)])
+def test_a_damaged_memo_costs_nothing_but_time(damage: Callable[[bytes], bytes]) -> None:
+    with built() as box:
+        before = full(STATUS)
+        path(box).write_bytes(damage(path(box).read_bytes()))
+        assert held() is None
+        assert full(STATUS) == before
+        assert held() is not None
+
+
+def test_a_memo_makes_nothing_but_values_of_this_package() -> None:
+    import io
+    import pickle
+
+    for value in (os.system, print, Path("x")):
+        with pytest.raises(pickle.UnpicklingError, match="has no place in a memo"):
+            memo._Reader(io.BytesIO(pickle.dumps(value))).load()
