@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from specbuild.cli.committing import committer_of, tell_hooks
 from specbuild.cli.parts import (
     Here,
     Selection,
@@ -22,7 +23,6 @@ from specbuild.engine.project import Settings
 from specbuild.engine.task import Oid
 from specbuild.engine.transaction import Transactions, World
 from specbuild.errors import SpecbuildError, UsageError, raise_all
-from specbuild.git.committer import GitCommitter
 from specbuild.git.workspace import GitWorkspaces
 
 
@@ -92,15 +92,15 @@ def _refuse(here: Here, adoption: Adoption) -> None:
 
 def _commit(here: Here, adoption: Adoption) -> Oid:
     build = here.loaded.config.build
-    world = World(
-        here.tree,
-        here.history,
-        GitWorkspaces(here.repository, share=build.share),
-        GitCommitter(here.repository, here.repository.head_ref),
-    )
+    committer = committer_of(here.repository, build)
+    workspaces = GitWorkspaces(here.repository, share=build.share)
+    world = World(here.tree, here.history, workspaces, committer)
     settings = Settings(tick=build.tick, save_inputs=build.save_inputs == "commit")
     # The judge that planned has assumed the lines already, and what a task carries is asked of it.
-    return commit(adoption, Transactions(here.loaded.project, here.judge_of(here.loaded), world, settings))
+    transactions = Transactions(here.loaded.project, here.judge_of(here.loaded), world, settings)
+    oid = commit(adoption, transactions)
+    tell_hooks(committer)
+    return oid
 
 
 def _print(here: Here, adoption: Adoption, *, named: bool, oid: Oid | None) -> None:

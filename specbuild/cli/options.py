@@ -61,6 +61,7 @@ def settings_of(options: Options, build: Build, filter_: str | None) -> Settings
         tick=build.tick,
         save_inputs=build.save_inputs == "commit",
         subject=build.subject,
+        run_hooks=build.run_hooks,
         reuse=options.reuse,
         reuse_from=build.reuse_from,
         jobs=jobs,

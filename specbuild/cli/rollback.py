@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from specbuild.cli.committing import committer_of, tell_hooks
 from specbuild.cli.parts import (
     Here,
     Selection,
@@ -21,7 +22,6 @@ from specbuild.engine.ports import Moved
 from specbuild.engine.rollback import Taken, rollback
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError, SpecbuildError, UsageError
-from specbuild.git.committer import GitCommitter
 from specbuild.git.reverting import Conflicting, Reverting
 from specbuild.taskfile.merging import merge as merge_boxes
 
@@ -133,7 +133,7 @@ def _blocked(here: Here, path: RepoPath, after: Entry | None) -> bool:
 
 
 def _commit(here: Here, reverting: Reverting, edits: Mapping[RepoPath, bytes]) -> Sequence[Oid]:
-    committer = GitCommitter(here.repository, here.repository.head_ref)
+    committer = committer_of(here.repository, here.loaded.config.build)
     standing = {path: here.tree.entry(path) for path in edits}
     for record in reverting.records:
         for entry in record.changes.values():
@@ -147,6 +147,7 @@ def _commit(here: Here, reverting: Reverting, edits: Mapping[RepoPath, bytes]) -
         ) from error
     for path, data in edits.items():
         committer.write(path, data, instead=standing[path])
+    tell_hooks(committer)
     return reverts
 
 

@@ -15,6 +15,7 @@ import click
 from specbuild.cli import refusals
 from specbuild.cli.choosing import choice_of, forced
 from specbuild.cli.closing import left_alone, summary
+from specbuild.cli.committing import commit_hooks
 from specbuild.cli.opening import opening, plan
 from specbuild.cli.options import Options, settings_of
 from specbuild.cli.parts import Here, Selection
@@ -64,6 +65,7 @@ class Session:
         self._reporters = Reporters(here, options)
         self._watch = Stopwatch()
         self._builder: Builder | None = None
+        self._interrupted = False
         self._chosen: tuple[Judge, Choice] | None = None
         self._plugin_files: Mapping[str, Entry | None] = {}
 
@@ -102,6 +104,7 @@ class Session:
     def _interrupt(self) -> None:
         if self._builder is None:
             raise KeyboardInterrupt
+        self._interrupted = True
         self._builder.interrupt()
 
     def _read(self) -> Loaded:
@@ -157,14 +160,17 @@ class Session:
             click.echo("specbuild: registered a merge driver for task files in .git/config", err=True)
         before = set(here.tree.dirty())
         # a repository of its own: it works in another thread while the next tasks are judged
-        committer = GitCommitter(self.repository.another(self.repository.top), self.repository.head_ref)
+        opened = self.repository.another(self.repository.top)
+        hooks = commit_hooks(opened, loaded.config.build, cancelled=lambda: self._interrupted)
+        committer = GitCommitter(opened, self.repository.head_ref, hooks=hooks)
         stack.callback(committer.close)
         builder = self._put_together(loaded, plugins, committer)
         self._open(loaded)
         self._builder = builder
         watch.lap("preparing")
         end = builder.run()
-        end = self._end(end, left_alone(here, before, committer.left))
+        told = hooks.told if hooks is not None else ()
+        end = self._end(end, [*left_alone(here, before, committer.left), *told])
         watch.lap("building")
         here.tree.save()
         here.history.save()

@@ -6,7 +6,7 @@ from specbuild.engine.events import RunFinished
 from specbuild.engine.inbox import Inbox
 from specbuild.engine.interruption import Interruption
 from specbuild.engine.judge import Judge
-from specbuild.engine.ports import Clock, Executors, Reporter, World
+from specbuild.engine.ports import Clock, Executors, Refused, Reporter, World
 from specbuild.engine.progress import Progress
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.request import Request, Review, Reviewer
@@ -248,7 +248,11 @@ class Builder:
         tasks = [graph.task(name) for name in names if not graph.task(name).text.ticked]
         if not tasks:
             return
-        self._progress.transactions.tick(tasks)
+        try:
+            self._progress.transactions.tick(tasks)
+        except Refused as error:
+            self._progress.warn(f"boxes of complete tasks stay unticked: {error.brief}")
+            return
         for task in tasks:
             again = f"specbuild --force {task.name.id} runs it again"
             self._progress.warn(f"it is complete, so its box is ticked again; {again}", task.name)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.events import Event
 from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task, TaskName
+from specbuild.errors import RepositoryError
 
 __all__ = [
     "Attempt",
@@ -20,6 +21,7 @@ __all__ = [
     "Moved",
     "Ran",
     "Record",
+    "Refused",
     "Reporter",
     "Sandbox",
     "Snapshot",
@@ -183,6 +185,8 @@ class Record:
     changes: Mapping[RepoPath, Entry | None]  # None: removed
     edited: bool = False  # these bytes are the person's own edits, already in the working tree
     in_place: bool = True  # the working tree already has these bytes
+    folder: str | None = None
+    """Where its bytes stand while hooks look at them; None: in the working tree."""
     instead: Mapping[RepoPath, Entry | None] = field(default_factory=dict)
     """What may stand in the working tree other than the parent has it, and is overwritten: a ref keeps it."""
 
@@ -215,7 +219,8 @@ class Committer(Protocol):
         """A chain of commits, one per record, made visible by one compare-and-swap of the branch from `onto`.
 
         Index and working tree follow for the changed paths. Durable on return.
-        Raises Moved where the branch is not at `onto` any more: nothing happened then.
+        Raises Moved where the branch is not at `onto` any more, Refused where a git hook refuses one of the
+        commits: nothing happened then.
         """
 
     def merge(self, base: Oid, ours: Oid, theirs: Oid) -> Oid | None:
@@ -236,6 +241,24 @@ class World(NamedTuple):
 
 class Moved(Exception):  # noqa: N818  (a state of the world, not a mistake)
     """The branch is no longer where it was."""
+
+
+class Refused(RepositoryError):  # noqa: N818  (as `Moved`)
+    """A git hook of the user's refuses a commit.
+
+    `final`: another attempt of the task would change nothing about it. `brief` is all but the hook's output.
+    """
+
+    exit_code = 1
+
+    def __init__(self, hook: str, subject: str, why: str, *, output: str = "", final: bool = False) -> None:
+        self.brief = f'the {hook} hook refuses the commit "{subject}": it {why}'
+        self.output = output
+        self.final = final
+        super().__init__(
+            self.brief + (f"\n{output.rstrip()}\n" if output.strip() else ""),
+            hint="see to what it says; with run_hooks = false in [build] no hook is asked",
+        )
 
 
 class Unusable(Exception):  # noqa: N818  (as `Moved`)

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from specbuild.engine.events import Outcome, RunFinished, TaskFinished, TaskRetried, TaskStarted, Warned
+from specbuild.engine.events import (
+    Outcome,
+    RunFinished,
+    TaskFinished,
+    TaskOutput,
+    TaskRetried,
+    TaskStarted,
+    Warned,
+)
 from specbuild.engine.judge import Judge
 from specbuild.engine.ports import Failure, Reporter, World
 from specbuild.engine.project import Project, Settings
@@ -203,6 +211,12 @@ class Progress:
             reasons=tuple(map(str, work.verdict.reasons)),
         )
         self._emit(event)
+
+    def printed(self, work: Work, text: str) -> None:
+        """What others than the executor said of an attempt."""
+        if text:
+            work.log(text)
+            self._emit(TaskOutput(work.task.name, text))
 
     def retried(self, work: Work, retry: Retry, failure: Failure) -> None:
         name = work.task.name

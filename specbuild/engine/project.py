@@ -31,6 +31,7 @@ class Settings:
     tick: bool = True
     save_inputs: bool = True  # False: edited inputs stop the run
     subject: str = "{id} {title}"
+    run_hooks: bool = False  # git's hooks see each commit, and may refuse it
     reuse: bool = True
     reuse_from: tuple[str, ...] = ("refs/heads/*",)
     jobs: int = 1

@@ -46,6 +46,7 @@ class Transactions:
         task = self.judge.graph.tasks[position]
         return (
             task.rebuild
+            and not self.settings.run_hooks  # they are to see one task's commit on top of HEAD
             and task.writes == "declared"
             and task.isolation == "none"
             and not start.elsewhere
@@ -188,7 +189,10 @@ class Transactions:
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
         if saved or changes or _says_more(work, checkpoint):
             text = self._message(work, checkpoint)
-            records.append(Record(text, changes, in_place=False, instead={**instead, **boxes_}))
+            instead_ = {**instead, **boxes_}
+            records.append(
+                Record(text, changes, in_place=False, folder=_seen_by_hooks(work), instead=instead_)
+            )
         return Member(
             work,
             results,
@@ -349,6 +353,12 @@ class Transactions:
 def _visible(task: Task, inputs: Inputs) -> list[RepoPath]:
     """What a strict tree holds: declared inputs, targets, and the template of the prompt."""
     return [*inputs.paths, *task.targets, *([task.template] if task.template else [])]
+
+
+def _seen_by_hooks(work: Work) -> str | None:
+    """The private tree in which a task made its results; a strict one lacks what hooks need."""
+    private = not work.sandbox.in_place and work.task.isolation != "strict"
+    return work.sandbox.folder if private else None
 
 
 def _edited_targets(work: Work, results: Results) -> dict[RepoPath, Entry | None]:

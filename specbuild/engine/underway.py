@@ -12,7 +12,7 @@ from specbuild.engine.events import Outcome
 from specbuild.engine.inbox import Answer, Committed, Inbox
 from specbuild.engine.interruption import Interruption
 from specbuild.engine.moved import Overtaken
-from specbuild.engine.ports import Clock, Failure, Unusable
+from specbuild.engine.ports import Clock, Failure, Refused, Unusable
 from specbuild.engine.progress import Progress
 from specbuild.engine.record import Results
 from specbuild.engine.request import Review
@@ -81,7 +81,7 @@ class UnderWay:
         )
         work.notes.append(f"Reused from {recorded.commit}")
         work.seconds = recorded.checkpoint.seconds
-        done = self._record(work, transactions.results(work))
+        done = self._record(work, transactions.results(work), again=False)
         if done is not None:
             self._completed(work, done, "reused", source=recorded)
 
@@ -217,12 +217,22 @@ class UnderWay:
         for member, done in self._commits.end(event, self._progress.transactions):
             self._completed(member.work, done, "completed")
 
-    def _record(self, work: Work, results: Results, changed: Sequence[RepoPath] = ()) -> Done | None:
-        """Commits; None where the branch moved under it, so that it is judged again."""
+    def _record(
+        self, work: Work, results: Results, changed: Sequence[RepoPath] = (), *, again: bool = True
+    ) -> Done | None:
+        """Commits; None where the branch moved under it, so that it is judged again, or a git hook refused.
+
+        `again`: what was refused may be followed by a further attempt.
+        """
         try:
             return self._progress.transactions.record(work, results, changed=changed)
         except Overtaken as error:
             self._overtaken(work, ", ".join(map(str, error.args)) or "what it reads or writes")
+            return None
+        except Refused as error:
+            self._progress.printed(work, error.output)
+            permanent = error.final or not again
+            self._attempt_failed(work, Failure(work.attempt, error.brief, error.output, permanent=permanent))
             return None
         except BaseException:
             self.running.pop(work.position, None)

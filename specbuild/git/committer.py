@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pygit2
 from pygit2.enums import FileMode
@@ -21,6 +22,9 @@ from specbuild.git.repository import Repository
 from specbuild.git.store import FEW
 from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back
 from specbuild.git.trees import Sheet, Writing, entry_at, tree_of, write_tree
+
+if TYPE_CHECKING:
+    from specbuild.git.commithooks import CommitHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,18 @@ class GitCommitter:
     commit replaced, with the ref that keeps each.
     """
 
-    def __init__(self, repo: Repository, ref: str | None, *, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        repo: Repository,
+        ref: str | None,
+        *,
+        patience: float = 30.0,
+        hooks: "CommitHooks | None" = None,  # None: none of the user's is run
+    ) -> None:
         self._repo = repo
         self._ref = ref or DETACHED
         self._patience = patience  # seconds to wait for a lock of git's
+        self.hooks = hooks
         self._commits = Commits(repo, patience=patience)
         self._last = self._commits.tip(self._ref)  # of the branch, as it was seen last
         self._files = Files(repo, aside_folder(repo))
@@ -152,7 +164,12 @@ class GitCommitter:
 
     def commit(self, records: Sequence[Record], *, onto: Oid | None) -> Sequence[Oid]:
         with self._writing():
-            return self._commit(records, onto) if records else []
+            if not records:
+                return []
+            commits = self._commit(records, onto)
+            if self.hooks is not None:
+                self.hooks.after(self._commits.who().author)
+            return commits
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -197,7 +214,11 @@ class GitCommitter:
         for record in records:
             tree = write_tree(self._repo, tree, record.changes, writing)
             faults.point("commit.trees")
-            parent = self._commits.write(tree, parent, record.message)
+            message = record.message
+            if self.hooks is not None:
+                self._repo.shared.store.write(self._repo.raw, [*writing.oids, *commits])  # for their git
+                message = self.hooks.before(record, tree, self._commits.who().author)
+            parent = self._commits.write(tree, parent, message)
             commits.append(parent)
         faults.point("commit.made")
         self._write([*writing.oids, *commits])

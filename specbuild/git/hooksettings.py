@@ -41,7 +41,7 @@ def read(repository: Repository) -> HookSettings:
             for name, value in settings.items()
             if name.startswith(prefix) and name.endswith(suffix)
         },
-        config_hooks_run=_version(repository) >= CONFIG_HOOKS,
+        config_hooks_run=version(repository) >= CONFIG_HOOKS,
     )
 
 
@@ -53,7 +53,8 @@ def _hooks_path(repository: Repository) -> HooksPath | None:
     return HooksPath(value, scope)
 
 
-def _version(repository: Repository) -> tuple[int, ...]:
+def version(repository: Repository) -> tuple[int, ...]:
+    """Of the git on PATH."""
     found = re.search(rb"(\d+)\.(\d+)", repository.git(["version"]))
     return tuple(map(int, found.groups())) if found else (0, 0)
 
