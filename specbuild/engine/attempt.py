@@ -132,7 +132,8 @@ def objection(work: Work, results: Results, *, first: bool) -> Failure | None:
         unchanged = all(work.before.get(path) == entry for path, entry in results.entries.items())
         unchanged = unchanged and not any(path in work.before for path in results.removed)
         if unchanged and not results.ignored and not any(results.extra):
-            return work.failure("nothing was changed: its targets are as they were")
+            advice = f"if they are right, specbuild adopt {task.name.id} records it"
+            return work.failure(f"nothing was changed: its targets are as they were; {advice}")
     return None
 
 
