@@ -45,6 +45,9 @@ def next_steps(summary: Summary, name: Callable[[TaskName], str], invocation: In
         steps.append(Step(_command("--yes", *chosen, *again), "give leave to repeat what is left"))
     if summary.claimed:
         steps.append(Step(_command("adopt", *invocation.scope), "record the claimed tasks as done"))
+    if summary.blocked and not steps:  # by no task: a budget is used up, say
+        ids = clean(ranges(name(task.task) for task in summary.blocked))
+        steps.append(Step(_command("--continue", *chosen, *again), f"go on with {ids}"))
     if summary.headline == "complete":
         steps += _after_success(summary, invocation)
     return steps

@@ -236,6 +236,14 @@ def test_a_task_blocked_by_one_outside_the_filter_offers_with_needs() -> None:
     assert commands(summary) == ["specbuild --filter 'US1 and P1' --with-needs"]
 
 
+def test_tasks_that_no_task_blocks_are_gone_on_with() -> None:
+    blocked = [task(id_, "blocked", error="the run's budget is used up") for id_ in ("T2", "T3")]
+    summary = summarise(small(task("T1"), *blocked, headline="partially complete", exit_code=1))
+    (step,) = next_steps(summary, lambda name: name.id, Invocation(options=("-j", "2")))
+    assert step.command == "specbuild --continue -j 2"
+    assert step.purpose.startswith("go on with T2")
+
+
 def test_tasks_that_a_filter_took_only_for_others_are_counted_apart() -> None:
     events = small(task("T1"), task("T2"), task("T3"), filter="P1")
     opening = replace(next(event for event in events if isinstance(event, RunStarted)), foundation=2)
