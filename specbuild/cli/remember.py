@@ -60,6 +60,9 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     if place is None or os.path.realpath(place[1]) != os.path.realpath(repository.git_dir):
         return None
     top, git_dir, common = place
+    config = here.loaded.config
+    if config.build.on_finish is not None or config.reports:
+        return None  # a run does more than look, also where it finds nothing to do
     index = repository.index()
     if not _is_chosen_again(here) or repository.index_file().turned_back(time.time() - 2):
         return None

@@ -236,10 +236,10 @@ class _Body:
         value = self._value(*keys)
         return None if value is None else tuple(items(value))
 
-    def _wrong(self, key: str, takes: str) -> ConfigError:
+    def _wrong(self, key: str, takes: str, near: str = "") -> ConfigError:
         value = plain(self._value(key) or "")
         what = f'{key} of task {self.text.name.id} is "{value}"'
-        return ConfigError(what, where=self.where(key), hint=f"it takes {takes}")
+        return ConfigError(what, where=self.where(key), hint=f"{near}it takes {takes}")
 
     @property
     def executor(self) -> str | None:
@@ -285,7 +285,7 @@ class _Body:
         if value is None:
             return None
         if value.lower() not in ON_EDIT:
-            raise self._wrong("on_edit", f"{nearest(value, ON_EDIT)}{' or '.join(ON_EDIT)}")
+            raise self._wrong("on_edit", " or ".join(ON_EDIT), nearest(value, ON_EDIT))
         return cast("OnEdit", value.lower())
 
     @property

@@ -512,6 +512,13 @@ def test_on_finish_is_given_the_summary(agents: Callable[..., Agents]) -> None:
     assert a.shop.status() == ""
 
 
+def test_on_finish_runs_also_where_nothing_was_to_do_however_often(agents: Callable[..., Agents]) -> None:
+    a = agents("T001 Write a.txt", build='on_finish = "cat >/dev/null; echo finished"')
+    a.does(T001="echo 1 >a.txt")
+    for _ in range(4):
+        assert a.run().err.count("finished") == 1
+
+
 def test_an_on_finish_that_fails_changes_nothing_and_is_told(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write a.txt", build='on_finish = "exit 3"')
     a.does(T001="echo 1 >a.txt")

@@ -99,6 +99,15 @@ def test_documents_are_written_after_each_run_and_never_make_anything_stale(make
     assert work.build() == ["T001"]
 
 
+def test_documents_are_written_also_where_nothing_was_to_do(make: Make) -> None:
+    work = make(box("T001", "a.txt"), config=CONFIG + REPORTS)
+    assert work.build() == ["T001"]
+    for _ in range(3):
+        (work.folder / "docs" / "progress.md").unlink()
+        assert work.build() == []
+        assert "1 of 1 task done" in (work.text("docs/progress.md") or "")
+
+
 def test_ignored_documents_are_written_too(make: Make) -> None:
     work = make(box("T001", "a.txt"), config=CONFIG + REPORTS, **{".gitignore": "build.xml\n/docs/\n"})
     assert work.build() == ["T001"]

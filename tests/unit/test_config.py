@@ -423,7 +423,7 @@ def test_isolation_follows_writes_unless_the_executor_says_otherwise() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "part"),
     [
-        ("on_edit", "rebild", 'did you mean "rebuild"?'),
+        ("on_edit", "rebild", '"rebild"; did you mean "rebuild"? it takes rebuild or keep'),
         ("timeout", "soon", "1h30m"),
         ("retries", "many", "a whole number"),
         ("env", "A=1", "names of variables"),
