@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from specbuild.config.reading import ISOLATION, ON_EDIT, SETS, WRITES
 from specbuild.config.settings import Config, Rule
 from specbuild.config.table import nearest
-from specbuild.config.values import DURATION, braces, duration, items, plain
+from specbuild.config.values import DURATION, Unclear, braces, duration, items, plain
 from specbuild.engine.filter import Facts
 from specbuild.engine.recipe import fill
 from specbuild.engine.task import Isolation, OnEdit, Recipe, TaskText, Writes
@@ -49,7 +49,7 @@ class Decision:
     timeout: float | None  # seconds
     retries: int
     env: tuple[str, ...]
-    needs: tuple[str, ...]  # ids as written, of the body or the rule
+    needs: tuple[str, ...]  # ids as the rule writes them, where the body has none
     setup: str | None
     review: bool
     reuse: bool
@@ -115,7 +115,7 @@ def _decide(
         timeout=_either(body.timeout, rule.timeout, build.timeout),
         retries=_given(_either(body.retries, rule.retries), build.retries),
         env=_given(_either(body.env, rule.env), ()),
-        needs=_given(_either(body.needs, rule.needs), ()),
+        needs=() if body.names_needs else _given(rule.needs, ()),
         setup=rule.setup,
         review=rule.review or False,
         reuse=rule.reuse or False,
@@ -233,8 +233,18 @@ class _Body:
         return None if value is None else plain(value) or None
 
     def _list(self, *keys: str) -> tuple[str, ...] | None:
-        value = self._value(*keys)
-        return None if value is None else tuple(items(value))
+        key = next((key for key in keys if key in self.text.keys), None)
+        if key is None:
+            return None
+        try:
+            return tuple(items(self.text.keys[key].value))
+        except Unclear as error:
+            raise ConfigError(
+                f'{key} of task {self.text.name.id} can be read in several ways: "{error}"',
+                where=self.where(key),
+                hint="divide items by commas; backticks go around one with spaces or brackets, "
+                "and (notes) in brackets behind it",
+            ) from error
 
     def _wrong(self, key: str, takes: str, near: str = "") -> ConfigError:
         value = plain(self._value(key) or "")
@@ -269,8 +279,8 @@ class _Body:
         return tuple(each for item in found for each in braces(item))
 
     @property
-    def needs(self) -> tuple[str, ...] | None:
-        return self._list("needs", "depends on")
+    def names_needs(self) -> bool:
+        return not {"needs", "depends on"}.isdisjoint(self.text.keys)
 
     @property
     def env(self) -> tuple[str, ...] | None:

@@ -32,31 +32,64 @@ def plain(value: str) -> str:
     return value
 
 
-_ITEM = Pattern(r"""`([^`]*)`|"([^"]*)"|'([^']*)'|((?:\{[^{}]*\}|[^\s,;`"'{}])+)|([,;\n])|[ \t]+|(.)""")
+_END = r"(?=[\s,;，；、]|\Z)"
+_ITEM = Pattern(
+    rf"""(?P<note>(?:(?<=[\s`"'])|\A)\([^()]*\){_END}|（[^（）]*）{_END})"""
+    r"""|`(?P<ticked>[^`]*)`|"(?P<double>[^"]*)"|'(?P<single>[^']*)'"""
+    rf"""|(?P<bare>(?:\{{[^{{}}]*\}}|(?!（[^（）]*）{_END})[^\s,;，；、`"'{{}}])+)"""
+    r"""|(?P<division>[,;，；、\n])|(?P<space>[^\S\n]+)|(?P<other>.)"""
+)
+_NOTHING = frozenset(("", "-", "–", "—", "none", "n/a", "无", "無", "なし", "없음"))
+_NO_NAME = frozenset(("and", "or", "&", "+", "-", "–", "—"))
+_NOTE_BEHIND = Pattern(r".*\.\w+\([^()]*\)\Z")
+_CLOSERS = {"(": ")", "（": "）"}
+
+
+class Unclear(ValueError):  # noqa: N818  (says what a value is)
+    """A list that can be read in two ways; the message is the doubtful part."""
 
 
 def items(value: str) -> list[str]:
     """A body's list: `a, b`, with or without backticks; by white space where there is no comma.
 
-    A name with spaces stands in backticks or between commas; commas in braces divide nothing.
+    A name with spaces stands in backticks or between commas; commas in braces divide nothing. What stands in
+    brackets behind an item (`a.py (new)`) is a note to people. Raises Unclear.
     """
     value = re.sub(r"(?m)^[ \t]*[-*+][ \t]+", "", value.strip())
     if value.startswith("[") and value.endswith("]"):
         value = value[1:-1]
-    if value.casefold() in ("", "-", "none"):
-        return []
-    divided = any(match[5] for match in _ITEM.finditer(value))
+    divided = any(match["division"] is not None for match in _ITEM.finditer(value))
     groups: list[list[str]] = [[]]
+    noted = False  # whether the group has had its note
     for match in _ITEM.finditer(value):
-        if match[5]:
+        kind, word = str(match.lastgroup), match[0]
+        if kind == "division":
             groups.append([])
-        else:
-            word = next((part for part in match.groups()[:4] if part is not None), match[6])
-            if word:
-                groups[-1].append(word)
+            noted = False
+        elif kind == "note":
+            noted = True
+        elif kind != "space" and (word := match[kind]):
+            bare = kind == "bare"
+            if bare and len(groups) == 1 and not groups[0] and _is_nothing(value[match.start() :]):
+                return []
+            if kind == "other" or (noted and divided) or (bare and _is_doubtful(word)):
+                raise Unclear(word)
+            groups[-1].append(word)
     if not divided:
         return groups[0]
     return [" ".join(group) for group in groups if group]
+
+
+def _is_nothing(value: str) -> bool:
+    """`none`, `n/a (why)`."""
+    return re.sub(r"[\s.]*([(（][^()（）]*[)）])?[\s.]*\Z", "", value).casefold() in _NOTHING
+
+
+def _is_doubtful(word: str) -> bool:
+    """A word of prose rather than of a path, or half of a note."""
+    if word in _NO_NAME or word.endswith(":") or _NOTE_BEHIND.match(word):
+        return True
+    return any(word.count(opens) != word.count(closes) for opens, closes in _CLOSERS.items())
 
 
 def braces(path: str) -> list[str]:

@@ -50,6 +50,8 @@ _CODES: Final = re.compile(
 _IN_LIST: Final = re.compile(r"(?:[A-Z]{1,6}-)?\d+(?:\.\d+)*[a-z]?(?![\w])")
 _WORDS: Final = re.compile(r"(?:\{[^{}]{0,300}\}|[^\s,;])+")
 _PATH_WORD: Final = re.compile(r"[^\s*?`;]+\Z")
+_LISTS: Final = ("targets", "inputs", "env")
+_ELEMENT: Final = re.compile(r"[-*+]\s+(?!\[.?\](?:\s|\Z))(.+)")
 _RULE: Final = re.compile(r"\s*(?:-{3,}|\*{3,}|_{3,})\s*\Z")
 LANGUAGES: Final = ("sh", "bash", "python")
 
@@ -82,10 +84,13 @@ class _Reader:
         self.needs: list[tuple[str, bool, int]] = []
         self.requirements: dict[str, None] = {}
         self.priority: int | None = None
+        self._list: tuple[str, int] | None = None  # a key whose list stands below it, and its indent
 
     def line(self, line: Line) -> str:
         """Reads one line; what it is: "needs", "priority", "requirements" or ""."""
         text = line.text.strip()
+        if self._is_element(line, text):
+            return ""
         found = _KEY_LINE.match(text) if ":" in text or "：" in text else None
         if found is None:
             return ""
@@ -108,13 +113,33 @@ class _Reader:
             return "priority"
         if name in _FILES:
             self._file(value, line.number)
+            self._list = None if value else ("files", line.indent)
         elif name in KEYS and not bold and (found["bullet"] or found["mark"]) and line.parent == self.item:
             self._key(name, value, line.number)
+            self._list = None if value or name not in _LISTS else (name, line.indent)
         return ""
 
+    def _is_element(self, line: Line, text: str) -> bool:
+        """Takes a bullet below `targets:` or `Files:` where that line itself names nothing."""
+        if self._list is None:
+            return False
+        name, indent = self._list
+        element = _ELEMENT.match(text)
+        if element is None or line.indent <= indent:
+            self._list = None
+        elif name == "files":
+            self._file(element[1], line.number)
+        else:
+            self._key(name, element[1], line.number)
+        return self._list is not None
+
     def _key(self, name: str, value: str, number: int) -> None:
-        if name in ("targets", "inputs", "env") and name in self.keys:
-            self.keys[name] = BodyKey(f"{self.keys[name].value}, {value}", self.keys[name].line)
+        if name in ("targets", "inputs") and _is_prose(value):
+            message = f'`{name}` takes paths, and none of these words looks like one: "{value}"'
+            self.warnings.append(Warning_(self.path, number, "words-as-paths", message))
+        if name in _LISTS and name in self.keys:
+            values = [self.keys[name].value, value]
+            self.keys[name] = BodyKey(", ".join(filter(None, values)), self.keys[name].line)
         elif name in self.keys:
             message = f"`{name}` is given twice; the one of line {self.keys[name].line} counts: remove one"
             self.warnings.append(Warning_(self.path, number, "repeated-key", message))
@@ -125,12 +150,17 @@ class _Reader:
 
     def _file(self, value: str, number: int) -> None:
         """`File: src/a.ts (new), src/b.ts` declares targets, where it names files at all."""
-        bare = re.sub(r"\s[(（][^()（）]*[)）]", "", value.replace("、", ",").replace("，", ","))
+        bare = re.sub(r"(?:\s[(（]|（)[^()（）]*[)）](?![\w.])", "", re.sub("[、，；]", ",", value))
         for word in _WORDS.findall(bare.replace("`", " ")):
             core = re.sub(r"(?::\d[\d,-]*|#L\d.*)\Z", "", word.strip("\"'").rstrip("."))
             if core and _PATH_WORD.match(core) and _is_file(core):
                 self.files.append(core)
                 self.files_line = self.files_line or number
+
+
+def _is_prose(value: str) -> bool:
+    """Three words and more, of which none could only be a path: a sentence, most likely."""
+    return len(value.split()) > 2 and not re.search(r"[/.`*?@{,;，；、\"']", value)
 
 
 def _is_file(word: str) -> bool:

@@ -378,7 +378,8 @@ isolation = "strict"
     assert decision.inputs == ("one", "two")
     assert (decision.verify, decision.on_edit) == ("test -f c", "keep")
     assert (decision.timeout, decision.retries) == (90, 5)
-    assert (decision.env, decision.needs, decision.isolation) == (("B", "C"), ("T002",), "strict")
+    assert (decision.env, decision.isolation) == (("B", "C"), "strict")
+    assert decision.needs == ()  # the text has its own
 
 
 @pytest.mark.parametrize(
@@ -449,7 +450,72 @@ def test_lists_of_bodies_are_divided_by_commas_or_else_by_white_space() -> None:
     assert items("src/{a,b}.py c") == ["src/{a,b}.py", "c"]
     assert items("- a\n- b c\n") == ["a", "b c"]
     assert items("[a, b]") == ["a", "b"]
-    assert items("none") == items("-") == items("  ") == []
+    assert items("- a.py\n- b.py (new)") == ["a.py", "b.py"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "  ", "-", "—", "none", "None.", "n/a", "N/A (nothing is written)", "无", "なし（確認のみ）"],
+)
+def test_some_words_say_that_a_list_is_empty(value: str) -> None:
+    assert items(value) == []
+
+
+def test_a_path_that_is_called_like_such_a_word_stands_in_backticks_or_among_others() -> None:
+    assert items("`none`") == ["none"]
+    assert items("a, n/a") == ["a", "n/a"]
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("a.py (new), b.py", ["a.py", "b.py"]),
+        ("`a.py` (new, generated); `b (2).py`", ["a.py", "b (2).py"]),
+        ("`a.py`(new), b.py", ["a.py", "b.py"]),
+        ("a.py (new) b.py", ["a.py", "b.py"]),
+        ("schemas/ (8 new files)", ["schemas/"]),
+        ("src/{a,b}.py (modify existing)", ["src/{a,b}.py"]),
+        ("src/pages/index.vue（変更）、src/b.ts（如果存在）", ["src/pages/index.vue", "src/b.ts"]),
+        ("a.py，b.py；c.py", ["a.py", "b.py", "c.py"]),
+        ("a.py\u3000b.py\xa0c.py", ["a.py", "b.py", "c.py"]),
+    ],
+)
+def test_notes_in_brackets_and_wide_commas_are_no_part_of_a_path(value: str, found: list[str]) -> None:
+    assert items(value) == found
+
+
+@pytest.mark.parametrize(
+    "path", ["src/app/(main)/page.tsx", "(main)/page.tsx", "My File (1).txt", "docs/説明（新）.md"]
+)
+def test_brackets_within_a_path_belong_to_it(path: str) -> None:
+    assert items(f"{path}, b") == [path, "b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "doubt"),
+    [
+        ("src/a.py and src/b.py", "and"),
+        ("a.py - the model", "-"),
+        ("a.py: the model", "a.py:"),
+        ("a.py(new)", "a.py(new)"),
+        ("a.py (new", "(new"),
+        ("My (old) file.txt, b", "file.txt"),
+        ("don't.txt, b", "'"),
+    ],
+)
+def test_what_can_be_read_in_several_ways_is_an_error_with_its_line(value: str, doubt: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        decide("", task(keys={"targets": value}))
+    assert caught.value.where == "tasks.md:20"
+    assert caught.value.what == f'targets of task T001 can be read in several ways: "{doubt}"'
+    assert "commas" in caught.value.hint
+
+
+def test_needs_in_prose_are_not_read_as_paths() -> None:
+    assert decide("", task(keys={"needs": "T002 and T003 (both)"})).needs == ()
+
+
+def test_braces_and_whole_values_in_quotes() -> None:
     assert braces("{a,b}/{c,d}") == ["a/c", "a/d", "b/c", "b/d"]
     assert plain("`a 'b'`") == "a 'b'"
     assert plain("`a` && `b`") == "`a` && `b`"

@@ -58,6 +58,28 @@ def test_targets_may_be_given_in_several_lines() -> None:
     assert keys("  - targets: a.py\n  - targets: b.py") == {"targets": "a.py, b.py"}
 
 
+@pytest.mark.parametrize("name", ["targets", "inputs", "env"])
+def test_a_list_may_stand_below_its_key(name: str) -> None:
+    body = f"  - {name}:\n    - a.py (new)\n    * `b.py`\n  - Note: c.py\n    - d.py"
+    assert keys(body) == {name: "a.py (new), `b.py`"}
+
+
+def test_a_list_below_a_key_ends_with_the_first_line_that_is_no_element() -> None:
+    assert keys("  - targets:\n    - a.py\n    and more\n    - b.py") == {"targets": "a.py"}
+    assert keys("  - targets:\n    - a.py\n    - [ ] b.py") == {"targets": "a.py"}
+    assert keys("  - targets:\n  - inputs: a.py") == {"targets": "", "inputs": "a.py"}
+    assert keys("  - targets: a.py\n    - b.py") == {"targets": "a.py"}
+
+
+@pytest.mark.parametrize("name", ["targets", "inputs"])
+def test_words_that_are_hardly_paths_are_told(name: str) -> None:
+    _, warnings = read(f"  - {name}: the user model")
+    assert [(warning.line, warning.code) for warning in warnings] == [(2, "words-as-paths")]
+    assert '"the user model"' in warnings[0].message
+    for value in ("one two", "lib one two.c", "one, two, three", "src/a b c"):
+        assert read(f"  - {name}: {value}")[1] == ()
+
+
 def test_another_key_given_twice_is_told() -> None:
     task, warnings = read("  - run: one\n  - run: two")
     assert task.keys["run"].value == "one"
@@ -72,6 +94,11 @@ def test_another_key_given_twice_is_told() -> None:
         ("  - **File**: `a.py`", "a.py"),
         ("  - 文件: `src/a.ts`", "src/a.ts"),
         ("  File: src/{a,b}.ts", "src/{a,b}.ts"),
+        ("  - File: src/pages/index.vue（変更）", "src/pages/index.vue"),
+        ("  - 文件: `src/app/(pages)/note/page.tsx`（如果存在）", "src/app/(pages)/note/page.tsx"),
+        ("  - File: nuxt.config.ts (変更), src/a.ts（変更）", "nuxt.config.ts, src/a.ts"),
+        ("  - File: docs/説明（新）.md", "docs/説明（新）.md"),
+        ("  - **Files**:\n    - `a/B.cs` (26 tests)\n    - `a/C.cs`\n  - Risk: d.py", "a/B.cs, a/C.cs"),
     ],
 )
 def test_file_declares_targets(line: str, targets: str) -> None:
