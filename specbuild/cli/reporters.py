@@ -2,16 +2,18 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.options import Options
 from specbuild.cli.parts import Here
+from specbuild.cli.telling import Telling
 from specbuild.config import Runs
 from specbuild.engine.events import Event, TaskFinished, TaskOutput, Warned
 from specbuild.engine.task import TaskName
+from specbuild.git.history import GitHistory
 from specbuild.plugins.loading import Plugins
 from specbuild.reporting.plain import PlainReporter
 from specbuild.reporting.terminal import Screen, on_github, screen_for
@@ -33,17 +35,18 @@ class Reporters:
         self._here = here
         self._options = options
         self._listeners: list[Callable[[Event], None]] = [self._keep]
+        self._tell = Telling(self._listeners)
         self._plugins: Plugins | None = None
         self._of_plugins: list[PluginReporter] = []
         self._document: JsonLines | None = None  # of `--json`
         self._diagnoses: dict[TaskName, Any] = {}
 
     def emit(self, event: Event) -> None:
-        for listener in self._listeners:
-            listener(event)
+        self._tell(event)
 
     def warn(self, message: str) -> None:
-        self.emit(Warned(message))
+        """May be called by a plugin's thread for which a listener waits."""
+        self._tell(Warned(message), wait=False)
 
     def open(self, plugins: Plugins, stack: ExitStack) -> None:
         """From now on all are told; `stack` closes them."""
@@ -100,10 +103,29 @@ class Reporters:
         return screen_for(
             sys.stderr,
             verbosity=options.verbosity,
-            seconds={r.checkpoint.name: r.checkpoint.seconds for r in reversed(here.history.checkpoints())},
+            seconds=_Durations(here.history),
             outcomes=here.outcomes if options.resume else {},
             diagnose=self.diagnose,
         )
+
+
+class _Durations(Mapping[TaskName, float]):
+    """How many seconds each task took last, by the history; read for those that are asked for."""
+
+    def __init__(self, history: GitHistory) -> None:
+        self._history = history
+
+    def __getitem__(self, name: TaskName) -> float:
+        for recorded in self._history.concerning(name, ""):
+            if recorded.checkpoint.name == name:
+                return recorded.checkpoint.seconds
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[TaskName]:
+        return iter({recorded.checkpoint.name for recorded in self._history.checkpoints()})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _limits(runs: Runs) -> Limits:
