@@ -75,10 +75,11 @@ class Pieces(NamedTuple):
         return Pieces(graph, loaded.config, loaded.decisions, loaded.parsed, loaded.sources, warnings)
 
 
-def assembled(pieces: Pieces, dialects: Mapping[str, Dialect] | None = None) -> Loaded:
-    """The project of its pieces."""
+def assembled(pieces: Pieces, snapshot: Snapshot, dialects: Mapping[str, Dialect] | None = None) -> Loaded:
+    """The project of its pieces, which are of this snapshot."""
     graph, config, decisions, parsed, sources, warnings = pieces
-    sheets = Sheets(dialects or {}, {s.file: s.dialect for s in sources if s.dialect})
+    read = {path: (snapshot.read(path) or b"", file) for path, file in parsed.items()}
+    sheets = Sheets(dialects or {}, {s.file: s.dialect for s in sources if s.dialect}, read)
     files = tuple(parsed)
     project = Project(
         graph=graph,
@@ -162,7 +163,7 @@ def load(
     warnings += _ownership_warnings(tasks, shared)
     graph = build_graph(shared)
     pieces = Pieces(graph, config, decisions, parsed, sources, (*warnings, *graph.warnings))
-    loaded = assembled(pieces, known.dialects)
+    loaded = assembled(pieces, snapshot, known.dialects)
     refuse(loaded.project, snapshot)
     return loaded
 

@@ -17,9 +17,11 @@ class Sheets:
         self,
         dialects: Mapping[str, Callable[[bytes, RepoPath], TaskFile]],
         dialect_of: Mapping[RepoPath, str],
+        parsed: Mapping[RepoPath, tuple[bytes, TaskFile]] | None = None,
     ) -> None:
+        """`parsed`: files as they are now, read already."""
         self._parse = {path: dialects[name] for path, name in dialect_of.items() if name in dialects}
-        self._sheets: dict[RepoPath, tuple[bytes, TaskFile]] = {}
+        self._sheets: dict[RepoPath, tuple[bytes, TaskFile]] = dict(parsed or {})
         self._named: dict[RepoPath, tuple[Sequence[TaskText], _Texts]] = {}
 
     def tick(self, task: Task, snapshot: Snapshot) -> Mapping[RepoPath, bytes]:

@@ -1,7 +1,7 @@
 """An engine without a disk: trees, history, workspaces and executors in memory; graphs in makefile words."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -104,6 +104,11 @@ class Repo:
         self.disk = dict(before)
 
 
+class _Anything(frozenset[str]):
+    def isdisjoint(self, _: object) -> bool:
+        return False
+
+
 class FakeTree:
     """A snapshot: of a commit, or of the disk standing on the tip."""
 
@@ -149,6 +154,10 @@ class FakeTree:
 
     def ignored(self, path: RepoPath) -> bool:
         return False
+
+    @property
+    def touched(self) -> AbstractSet[RepoPath]:
+        return _Anything([""])  # it remembers nothing, so anything may have changed since it was asked
 
     def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
         list(paths or ())

@@ -17,7 +17,7 @@ def forced(here: Here, options: Options) -> frozenset[TaskName]:
 def choice_of(here: Here, options: Options, project: Project, judge: Judge) -> Choice:
     """The chosen tasks with their foundations; judges whatever a filter or an edge asks about."""
     tasks = project.graph.tasks
-    wanted = set(choose(here.loaded, judge, here.reported, here.filter, here.outcomes))
+    wanted = set(choose(here.loaded, judge, here.reported, here.filter, lambda: here.outcomes))
     if options.only is not None:
         wanted = {position for position in wanted if tasks[position].name in options.only}
     wanted |= {here.find(reference) for reference in options.force} & set(range(len(tasks)))

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 VERSION: Final = b"specbuild memo 1\n"
 NAME: Final = "memo"
-FEW: Final = 0
-"""So many tasks are read and judged sooner than a memo of them is."""
-
 _BUILTINS: Final = frozenset(("set", "frozenset"))
 
 
@@ -134,7 +131,7 @@ def _read(here: "Here", data: bytes) -> Memo | None:
         return None
     pieces, rows = _Reader(stream).load()
     new = here.history.since(basis.records[0])
-    loaded = assembled(pieces)
+    loaded = assembled(pieces, here.snapshot)
     files = tuple(source.file for source in find_files(here.snapshot, loaded.config))
     if files != basis.files or not recalled_alike(loaded, here.history, new):
         return None
@@ -182,7 +179,7 @@ def _standing(
 def write(here: "Here", asked: Asked | None, memo: Memo | None) -> None:
     """Keeps what was read and judged, where much of it was new; a disk that is full costs time, no more."""
     tasks, tree = here.tasks, _tree(here)
-    if len(tasks) < FEW or tree is None or here.named_files:
+    if tree is None or here.named_files:
         return
     if memo is not None and len(tasks) - len(memo.verdicts) <= len(tasks) // 10:
         return

@@ -208,7 +208,7 @@ class Here:
 
         Raises UsageError where a filter chooses none.
         """
-        return choose(self.loaded, self.judge, self.reported, self.filter, self.outcomes)
+        return choose(self.loaded, self.judge, self.reported, self.filter, lambda: self.outcomes)
 
     @cached_property
     def outcomes(self) -> Mapping[TaskName, Outcome]:
@@ -252,14 +252,18 @@ def choose(
     judge: Judge,
     reported: frozenset[RepoPath],
     filter_: Filter | None,
-    outcomes: Mapping[TaskName, Outcome],
+    outcomes: Callable[[], Mapping[TaskName, Outcome]],
 ) -> list[int]:
-    """Positions of the tasks that files and filter choose; raises UsageError where a filter chooses none."""
+    """Positions of the tasks that files and filter choose; raises UsageError where a filter chooses none.
+
+    `outcomes` of the last run are asked for where the filter wants them: its log may be long.
+    """
     graph = loaded.project.graph
     wanted = [position for position, task in enumerate(graph.tasks) if task.name.file in reported]
     if filter_ is None:
         return [position for position in wanted if not graph.tasks[position].text.optional]
     order = file_order(task.text for task in graph.tasks)
+    last = outcomes() if "failed" in filter_.words else {}
     found = []
     for position in wanted:
         task = graph.tasks[position]
@@ -267,7 +271,7 @@ def choose(
             targets=(*task.targets, *task.targets_written),
             executor=task.executor,
             stale=judge.verdict(position).stale if "stale" in filter_.words else None,
-            failed=outcomes.get(task.name) == "failed",
+            failed=last.get(task.name) == "failed",
             order=order,
         )
         named = not task.text.optional or filter_.names(task.text, facts)

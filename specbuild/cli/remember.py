@@ -122,7 +122,7 @@ def _touched_since(path: bytes, moment: int) -> bool:
 
 def _watched(here: Here) -> set[str] | None:
     """Paths whose stat data the note holds: what git does not compare with the index for us."""
-    tree, graph = here.tree, here.loaded.project.graph
+    index, graph = here.repository.index(), here.loaded.project.graph
     paths: set[str] = set()
     folders: set[RepoPath] = set()
     for position, task in enumerate(graph.tasks):
@@ -131,11 +131,11 @@ def _watched(here: Here) -> set[str] | None:
         for path in (*looked, *task.targets):
             if path.endswith("/"):
                 folders.add(path)
-            elif tree.staged(path) is None:
+            elif path not in index or path in index.intent_to_add:
                 paths.add(path)
         folders.update(_looked_through(task))
     folders.update(_homes_of_task_files(here))
-    paths.update(path for path in here.loaded.project.sources if tree.staged(path) is None)
+    paths.update(path for path in here.loaded.project.sources if path not in index)
     for folder in folders:
         if (below := _below(os.path.join(here.repository.top, folder), folder)) is None:
             return None

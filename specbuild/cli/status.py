@@ -50,7 +50,7 @@ def orphaned(here: Here) -> Sequence[RepoPath]:
     """Files that a checkpoint of this history made as they are, and that no present task targets."""
     writers = here.loaded.project.graph.writers
     found: dict[RepoPath, None] = {}
-    for recorded in here.history.checkpoints():
+    for recorded in here.history.with_targets(lambda path: not writers.written(path)):
         if recorded.undone:
             continue
         for path, result in recorded.checkpoint.targets.items():
@@ -72,13 +72,13 @@ def _print(
     for position in chosen:
         verdict, task = verdicts[position], tasks[position]
         state = verdict.state + (" (may run)" if verdict.may_run and not verdict.stale else "")
-        outcome = here.outcomes.get(task.name)
-        if here.at is None and outcome in {"failed", "blocked"} and verdict.stale:
+        outcome = here.outcomes.get(task.name) if here.at is None and verdict.stale else None
+        if outcome in {"failed", "blocked"}:
             state += f", {outcome} last time"
         rows.append((name(task.name), state, task.text.title))
         rows += [("", "", f"  {reason}") for reason in verdict.reasons]
-    for line in table(rows):
-        click.echo(line)
+    if rows:
+        click.echo("\n".join(table(rows)))
     counts = {
         state: sum(1 for position in chosen if verdicts[position].state == state)
         for state in ("up-to-date", "stale", "claimed")

@@ -122,9 +122,6 @@ class Builder:
             if self._limit_reached():
                 progress.stopping = True
                 return
-            if not self._world.committer.attached():
-                self._leave_off()
-                return
             self._interruption.heed()
             progress.schedule.start(position)
             self._begin(position)
@@ -158,11 +155,14 @@ class Builder:
     def _begin(self, position: int) -> None:
         """Judges a task whose turn has come, and does what its verdict asks for."""
         progress, judge = self._progress, self._progress.judge
-        judge.forget(position)
+        judge.renew(position, self._world.tree.touched)
         verdict = progress.verdict(position)
         task = judge.graph.tasks[position]
         if not verdict.stale:
             progress.needs_no_run(position, verdict)
+            return
+        if not self._world.committer.attached():
+            self._leave_off()
             return
         if self._repeats(task, verdict) and not self._has_leave():
             progress.leave(position)

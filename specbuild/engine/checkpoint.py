@@ -99,6 +99,13 @@ def parse_lines(message: bytes) -> Iterator[Checkpoint]:
             yield checkpoint
 
 
+def targets_of(line: bytes) -> Iterator[RepoPath]:
+    """The paths of a line's targets, without a look at the rest."""
+    for word in line.split(b" "):
+        if word.startswith(b"t:"):
+            yield _unquote(word[2 : word.rfind(b"=")].decode("ascii", "replace"))
+
+
 def _parse(line: str) -> Checkpoint | None:
     words = line.split(" ")
     if len(words) < 7 or words[0] != "v1":

@@ -3,10 +3,12 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Set as AbstractSet
+from functools import cached_property, lru_cache
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.edges import Edge
+from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import Graph
 from specbuild.engine.inputs import MISSING, Emptied, Inputs, Looker
 from specbuild.engine.key import KeyParts, digest
@@ -49,6 +51,7 @@ class Judge:
         self._found: dict[int, list[Recorded]] = {}
         self._verdicts: dict[int, Verdict] = dict(known or {})
         self._inputs: dict[int, Inputs] = {}
+        self._doubtful: set[int] = set()  # depend on what was forgotten or recorded since they were judged
 
     def all(self) -> Sequence[Verdict]:
         """Every task's verdict, in order of the tasks."""
@@ -78,12 +81,48 @@ class Judge:
         """The tree changed where this task looks: the next question looks again."""
         self._verdicts.pop(position, None)
         self._inputs.pop(position, None)
+        self._doubtful.update(self._followers.get(position, ()))
+
+    def renew(self, position: int, touched: AbstractSet[RepoPath]) -> None:
+        """As `forget`, unless it is certain that the answer would be the same.
+
+        `touched`: files that may have changed since they were looked at.
+        """
+        if position in self._doubtful or position not in self._verdicts or self._looks_widely(position):
+            self._doubtful.discard(position)
+            self.forget(position)
+        elif touched:
+            task, inputs = self.graph.tasks[position], self._inputs.get(position)
+            paths = self.graph.looks[position] if inputs is None else inputs.paths
+            looked = (*paths, *task.targets, *task.reads, *task.inputs)
+            if not touched.isdisjoint(looked):
+                self.forget(position)
 
     def recorded(self, position: int, recorded: Recorded) -> None:
         """A new checkpoint of a task is in the history."""
         if position in self._found:
             self._found[position].insert(0, recorded)
         self.forget(position)
+
+    @cached_property
+    def _followers(self) -> Mapping[int, Sequence[int]]:
+        """By task, those that depend on it by content."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for position in range(len(self.graph.tasks)):
+            for edge in self.graph.content(position):
+                found[self.graph.index[edge.source]].append(position)
+        return found
+
+    def _looks_widely(self, position: int) -> bool:
+        """Whether it looks at more than single files that git does not ignore."""
+        task = self.graph.tasks[position]
+        paths = (*task.reads, *task.inputs, *task.targets)
+        if task.env or any(path.endswith("/") or is_glob(path) for path in paths):
+            return True
+        inputs = self._inputs.get(position)
+        if inputs is None:  # its verdict is one that was known, which looked at nothing else
+            return False
+        return bool(inputs.ignored) or any(value == MISSING for _, value in inputs.committed)
 
     def assume(self, position: int, checkpoint: Checkpoint) -> None:
         """Judges what is below as if this checkpoint, which no commit holds yet, were recorded now."""

@@ -1,6 +1,7 @@
 """Every effect that the engine asks for, on one page; each port has a real and an in-memory form."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -70,6 +71,10 @@ class Snapshot(Protocol):
 
 class Tree(Snapshot, Protocol):
     """The working tree as a snapshot that stands on HEAD."""
+
+    @property
+    def touched(self) -> AbstractSet[RepoPath]:
+        """Files that `refresh` named since the tree as a whole was looked at."""
 
     def refresh(self, paths: Iterable[RepoPath] | None = None) -> None:
         """These paths (folders end with `/`; None: any) may have changed on disk, and HEAD may have moved."""

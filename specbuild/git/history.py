@@ -1,7 +1,7 @@
 """Checkpoints reachable from a commit: found once, remembered by tip, followed wherever the tip moves."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
@@ -49,6 +49,10 @@ class GitHistory:
     def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
         """The checkpoints, newest first, that have this definition or this name; the others stay unread."""
         return self._records.concerning(name, definition)
+
+    def with_targets(self, wanted: Callable[[RepoPath], bool]) -> Iterator[Recorded]:
+        """The checkpoints with a target that is wanted, newest first; the others stay unread."""
+        return self._records.with_targets(wanted)
 
     def identity(self, count: int | None = None) -> tuple[int, str]:
         """How many checkpoints the oldest `count` are (None: all), and a digest of which, and if undone."""

@@ -1,12 +1,19 @@
 """The lines of a history's cache as a sequence of checkpoints, each read when somebody looks at it."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import overload
 
-from specbuild.engine.checkpoint import Checkpoint, Recorded, format_line, format_name, parse_lines
-from specbuild.engine.task import Oid, TaskName
+from specbuild.engine.checkpoint import (
+    Checkpoint,
+    Recorded,
+    format_line,
+    format_name,
+    parse_lines,
+    targets_of,
+)
+from specbuild.engine.task import Oid, RepoPath, TaskName
 from specbuild.git.historycache import Flat
 from specbuild.git.undone import Node, undone_lines
 
@@ -57,6 +64,17 @@ class Records(Sequence[Recorded]):
             self._by_definition.setdefault(words[3], []).append(position)
             self._by_name.setdefault(words[6], []).append(position)
         self._indexed = len(lines)
+
+    def with_targets(self, wanted: Callable[[RepoPath], bool]) -> Iterator[Recorded]:
+        """Those with a target that is wanted, newest first; the others stay unread."""
+        for position in range(len(self) - 1, -1, -1):
+            parsed = self._parsed[position]
+            if parsed is not None:
+                found = any(map(wanted, parsed.checkpoint.targets))
+            else:
+                found = any(map(wanted, targets_of(self._flat.lines[position])))
+            if found:
+                yield self._at(position)
 
     def identity(self, count: int | None) -> tuple[int, str]:
         """How many lines the oldest `count` are (None: all), and a digest of where and how they stand."""

@@ -39,7 +39,7 @@ class WorkingTree:
         self._looks = 0
         self._known: dict[RepoPath, Entry | None] = {}
         self._real_folders: dict[RepoPath, bool] = {"": True}
-        self._touched: set[RepoPath] = set()  # changed since git was asked about all files
+        self.touched: set[RepoPath] = set()  # changed since git was asked about all files
         self._untracked: set[RepoPath] | None = None  # None: not listed yet
         self._unlisted: set[RepoPath] = set()  # changed since they were listed
         self._sorted: list[RepoPath] | None = None
@@ -135,7 +135,7 @@ class WorkingTree:
         staged = self._repository.git(["diff-index", "--cached", "--name-only", "--no-renames", "-z", head])
         changed = {
             path
-            for path in {*(self._suspects or ()), *self._touched, *listing}
+            for path in {*(self._suspects or ()), *self.touched, *listing}
             if not path.endswith("/") and self.is_dirty(path) and (path in listing or not self.ignored(path))
         }
         return changed.union(_names(staged))
@@ -153,7 +153,7 @@ class WorkingTree:
             self._known.clear()
             self._index, self._suspects, self._looks = self._repository.index(), None, 0
             self._untracked = None
-            self._touched.clear()
+            self.touched.clear()
             self._unlisted.clear()
             self._ignores.forget()
             return
@@ -168,7 +168,7 @@ class WorkingTree:
 
     def _staged_if_clean(self, path: RepoPath) -> Entry | None:
         """The index entry, where git says that the file is as it was staged; None: look."""
-        if path in self._touched:
+        if path in self.touched:
             return None
         if self._suspects is None:
             self._looks += 1
@@ -278,7 +278,7 @@ class WorkingTree:
 
     def _committed_since(self) -> Iterable[RepoPath]:
         """Files that were changed after the index was read; they are tracked now where HEAD has them."""
-        return [path for path in self._touched if self.head.entry(path) is not None]
+        return [path for path in self.touched if self.head.entry(path) is not None]
 
     def _list_untracked(self) -> set[RepoPath]:
         if self._untracked is None:
@@ -308,10 +308,10 @@ class WorkingTree:
             inside = [known for known in (*self._index, *self._known) if known.startswith(path)]
             for known in inside:
                 self._known.pop(known, None)
-            self._touched.update(inside)
+            self.touched.update(inside)
         else:
             self._known.pop(path, None)
-            self._touched.add(path)
+            self.touched.add(path)
         self._unlisted.add(path)
 
 

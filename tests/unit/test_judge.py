@@ -1,5 +1,6 @@
 """Verdicts and reasons of SPEC section 5, on trees and histories in memory."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -305,3 +306,65 @@ def test_no_two_sequences_have_one_digest() -> None:
     assert digest("ab", "c") != digest("a", "bc")
     assert digest() != digest("")
     assert len(digest("x")) == 20
+
+
+def renewed(
+    project: Project, id_: str, touched: set[str], *, after: Callable[[Judge], object] | None = None
+) -> bool:
+    """Whether a judge that has judged all tasks looks again at one of them when its turn comes."""
+    _, judge = project.load()
+    before = judge.all()
+    if after is not None:
+        after(judge)
+    position = judge.graph.index[TaskName("tasks.md", id_)]
+    judge.renew(position, touched)
+    return judge.verdict(position) is not before[position]
+
+
+def test_a_verdict_stands_while_nothing_that_it_looked_at_was_touched() -> None:
+    project = built("b: a", "c: b", a="1")
+    assert not renewed(project, "T1", set())
+    assert not renewed(project, "T1", {"x", "c"})
+
+
+@pytest.mark.parametrize("touched", ["a", "b"])
+def test_a_touched_input_or_target_is_looked_at_again(touched: str) -> None:
+    assert renewed(built("b: a", a="1"), "T1", {touched})
+
+
+def test_what_depends_on_a_task_that_was_recorded_is_judged_again_and_so_on() -> None:
+    project = built("b: a", "c: b", "d: c", "e: a", a="1")
+
+    def forget(judge: Judge) -> None:
+        judge.forget(0)
+
+    assert renewed(project, "T2", set(), after=forget)
+    assert not renewed(project, "T4", set(), after=forget)
+
+    def again(judge: Judge) -> None:
+        judge.forget(0)
+        judge.renew(1, set())
+
+    assert renewed(project, "T3", set(), after=again)
+
+
+def test_who_looks_at_more_than_single_files_is_always_judged_again() -> None:
+    assert renewed(built("b: s/*.txt", **{"s/1.txt": "1"}), "T1", set())
+    assert renewed(built("b: s/", **{"s/1.txt": "1"}), "T1", set())
+    assert renewed(Project("b: a"), "T1", set())  # what is missing may come as a folder
+
+
+def test_verdicts_that_are_known_are_not_found_again() -> None:
+    project = built("b: a", "c: b", a="1")
+    loaded, judge = project.load()
+    known = judge.verdict(0)
+    history = FakeHistory(project.repo)
+    other = Judge(
+        loaded.graph, FakeTree(project.repo), history, task_files={}, environment={}, known={0: known}
+    )
+    assert other.verdict(0) is known
+    other.renew(0, set())
+    assert other.verdict(0) is known
+    other.renew(0, {"a"})
+    assert other.verdict(0) is not known
+    assert other.all() == judge.all()
