@@ -55,7 +55,6 @@ class Decision:
     reuse: bool
     share: tuple[str, ...]
     own_inputs: tuple[str, ...] = ()  # the last of `inputs`: those of the body, else of the rule
-    rule: int | None = None  # the number of the rule that matched
     options: Mapping[str, Any] = field(default_factory=dict)
     template: str | None = None  # the file of the repository that prompts are made from
 
@@ -121,7 +120,6 @@ def _decide(
         reuse=rule.reuse or False,
         share=_given(rule.share, build.share),
         own_inputs=own_inputs,
-        rule=rule.number or None,
         options=config.executors.get(executor or "", {}),
         template=_template(config, executor),
     )

@@ -132,10 +132,6 @@ class Config:
 
         return decide(self, text, defaults)
 
-    def named_executors(self, tasks: Iterable[TaskText] = ()) -> frozenset[str]:
-        """Every executor that config or a task's body names."""
-        return frozenset(name for name, _, _ in self._uses(tasks))
-
     def check(self, known: Collection[str], tasks: Iterable[TaskText] = ()) -> None:
         """Raises ConfigError (or Problems) where an executor is named that is not among `known`."""
         from specbuild.config.reading import unknown_executor  # noqa: PLC0415

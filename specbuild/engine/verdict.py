@@ -102,7 +102,3 @@ class Verdict:
     @property
     def stale(self) -> bool:
         return self.state == "stale"
-
-    @property
-    def only_rolled_back(self) -> bool:
-        return self.stale and {reason.code for reason in self.reasons} == {"rolled-back"}

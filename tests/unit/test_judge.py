@@ -132,7 +132,7 @@ def test_a_rolled_back_task_says_so_alone_and_with_what_else_changed() -> None:
     project = built("b: a", a="1")
     project.repo.revert()
     verdict = project.verdicts()["T1"]
-    assert verdict.only_rolled_back
+    assert [reason.code for reason in verdict.reasons] == ["rolled-back"]
     assert verdict.checkpoint is None
     project.repo.type("a", "2")
     assert project.reasons("T1") == ["rolled-back", "input-changed"]

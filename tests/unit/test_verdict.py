@@ -81,12 +81,7 @@ def test_a_reason_as_data_has_what_applies() -> None:
     assert Reason("forced").to_json() == {"code": "forced"}
 
 
-def test_only_a_stale_task_whose_reasons_are_all_roll_backs_is_only_rolled_back() -> None:
-    back, run = Reason("rolled-back"), Reason("never-run")
-    assert Verdict("stale", "", "-", (back,)).only_rolled_back
-    assert not Verdict("stale", "", "-", (back, run)).only_rolled_back
-    assert not Verdict("stale", "", "-", (run,)).only_rolled_back
-    assert not Verdict("up-to-date", "", "-", (back,)).only_rolled_back
+def test_a_claimed_task_is_not_stale() -> None:
     assert Verdict("stale", "", "-").stale
     assert not Verdict("claimed", "", "-").stale
 
