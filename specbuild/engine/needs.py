@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from specbuild.engine.task import Need, RepoPath, TaskName, TaskText
-from specbuild.errors import Problems, SpecbuildError, TaskFileError
+from specbuild.errors import SpecbuildError, TaskFileError, raise_all
 
 
 def resolve_needs(texts: Sequence[TaskText]) -> dict[TaskName, tuple[TaskName, ...]]:
@@ -51,8 +51,7 @@ def resolve_needs(texts: Sequence[TaskText]) -> dict[TaskName, tuple[TaskName, .
                 if need.explicit or place < position:
                     names.update((texts[p].name, None) for p in expand(place) if p != position)
         resolved[text.name] = tuple(names)
-    if errors:
-        raise errors[0] if len(errors) == 1 else Problems(errors)
+    raise_all(errors)
     return resolved
 
 
