@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from specbuild.cli.parts import Here
 from specbuild.cli.pushes import Judgement, edited
 from specbuild.engine.glob import fixed_folder, is_glob
+from specbuild.engine.modes import SYMLINK
 from specbuild.engine.task import Oid, RepoPath
 from specbuild.git.durable import write_aside
-from specbuild.git.modes import SYMLINK
 from specbuild.git.repository import Repository
 from specbuild.githooks import known
 from specbuild.project import DEFAULT_FILES

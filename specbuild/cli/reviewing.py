@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 import click
 
 from specbuild.engine.build import Review
+from specbuild.engine.modes import SUBMODULE
 from specbuild.engine.task import Entry, Oid, RepoPath, Task
-from specbuild.git.modes import SUBMODULE
 from specbuild.reporting.terminal import lively
 from specbuild.reporting.text import clean
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from specbuild.engine import boxes
 from specbuild.engine.events import FileChange
+from specbuild.engine.modes import SUBMODULE
 from specbuild.engine.ports import Attempt, Committer, Failure, Snapshot, Tree, Unusable
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import fill
@@ -12,8 +13,6 @@ from specbuild.engine.record import Results
 from specbuild.engine.task import Entry, RepoPath, Task
 from specbuild.engine.values import values
 from specbuild.engine.work import Work
-
-GITLINK = 0o160000
 
 Changes = Mapping[RepoPath, Entry | None]
 
@@ -182,7 +181,7 @@ def file_changes(
 
 
 def _lines(entry: Entry, committer: Committer) -> int | None:
-    if entry.mode == GITLINK:
+    if entry.mode == SUBMODULE:
         return None
     data = committer.read(entry.oid)
     if b"\0" in data[:8000]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from specbuild.engine.modes import PLAIN
 from specbuild.engine.overlay import Overlay
 from specbuild.engine.ports import Committer, Snapshot
 from specbuild.engine.project import Project
-from specbuild.engine.result import PLAIN
 from specbuild.engine.task import Entry, RepoPath, Task
 
 Changes = dict[RepoPath, Entry | None]

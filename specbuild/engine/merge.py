@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from specbuild.engine.modes import EXECUTABLE, PLAIN
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.record import Results
 from specbuild.engine.task import Entry, Oid, RepoPath
 
-_REGULAR = {0o100644, 0o100755}
+_REGULAR = {PLAIN, EXECUTABLE}
 
 Blobs = Callable[[RepoPath, Oid, Oid, Oid], Oid | None]
 """Merges the blobs base, ours, theirs of a path; None: both sides changed the same lines."""

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from specbuild.engine.checkpoint import ABSENT
 from specbuild.engine.key import digest
+from specbuild.engine.modes import PLAIN
 from specbuild.engine.task import Entry, RepoPath
-
-PLAIN = 0o100644
 
 
 def of_file(entry: Entry | None) -> str:

@@ -13,7 +13,7 @@ Oid: TypeAlias = str
 
 
 class Entry(NamedTuple):
-    """A file as git sees it: mode 0o100644, 0o100755, 0o120000 (symlink) or 0o160000 (submodule)."""
+    """A file as git sees it; `mode` is one of modes.py."""
 
     mode: int
     oid: Oid

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pygit2
 from pygit2.enums import FileMode
 
+from specbuild.engine.modes import PLAIN, SUBMODULE
 from specbuild.engine.ports import Moved, Record, Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
@@ -17,7 +18,6 @@ from specbuild.git import durable, faults, follow, journal, merging
 from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import Files, aside_folder
 from specbuild.git.indexfile import IndexFile
-from specbuild.git.modes import PLAIN, SUBMODULE
 from specbuild.git.repository import Repository
 from specbuild.git.store import FEW
 from specbuild.git.transaction import IndexLock, Intent, intent_path, roll_back

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import pygit2
 
+from specbuild.engine.modes import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git.folders import remove_empty, remove_tree
 from specbuild.git.hashing import blob_id
 from specbuild.git.indexfile import IndexFile
-from specbuild.git.modes import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK
 from specbuild.git.plain import Plain
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.store import BLOB, LARGE

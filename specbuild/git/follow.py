@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import faults
@@ -13,7 +14,6 @@ from specbuild.git.files import Files
 from specbuild.git.hashing import blob_id
 from specbuild.git.indexfile import IndexFile, certain, same_second
 from specbuild.git.indexformat import Held, Wanted
-from specbuild.git.modes import SUBMODULE, SYMLINK
 from specbuild.git.transaction import Action, Step
 
 _SMALL = 4_000_000  # bytes that may be read again to prove that a file is unchanged

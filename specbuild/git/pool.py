@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from specbuild.engine.modes import SYMLINK
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
 from specbuild.git import durable, faults
 from specbuild.git.files import Files
 from specbuild.git.folders import remove_tree
-from specbuild.git.modes import SYMLINK
 from specbuild.git.repository import Repository
 from specbuild.git.store import COMMIT
 from specbuild.git.trees import (

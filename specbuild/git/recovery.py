@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from specbuild.engine.checkpoint import parse_lines
+from specbuild.engine.modes import EXECUTABLE, PLAIN, SYMLINK
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import durable, faults, journal, pool
 from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import Files, aside_folder
 from specbuild.git.folders import remove_tree
 from specbuild.git.journal import PATIENCE, Journal, Undo
-from specbuild.git.modes import EXECUTABLE, PLAIN, SYMLINK
 from specbuild.git.repository import Repository
 from specbuild.git.transaction import (
     IndexLock,

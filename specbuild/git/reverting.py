@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import pygit2
 
+from specbuild.engine.modes import EXECUTABLE, PLAIN
 from specbuild.engine.ports import Record
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git import messages
 from specbuild.git.merging import merged
-from specbuild.git.modes import EXECUTABLE, PLAIN
 from specbuild.git.repository import Repository
 from specbuild.git.trees import entry_at, subtree, tree_of
 from specbuild.taskfile.merging import merge as merge_boxes

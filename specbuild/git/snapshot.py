@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 
 from specbuild.engine import glob
+from specbuild.engine.modes import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
 from specbuild.git.hashing import Hasher, blob_id
 from specbuild.git.ignores import Ignores
 from specbuild.git.index import Index
-from specbuild.git.modes import EXECUTABLE, PLAIN, SUBMODULE, SYMLINK
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.tree import CommitSnapshot, content
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 from specbuild.engine import glob
+from specbuild.engine.modes import EXECUTABLE, FOLDER, PLAIN, SUBMODULE
 from specbuild.engine.task import Entry, Oid, RepoPath
-from specbuild.git.modes import EXECUTABLE, FOLDER, PLAIN, SUBMODULE
 from specbuild.git.repository import Repository
 
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)

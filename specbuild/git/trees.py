@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from specbuild.engine.modes import FOLDER, SUBMODULE
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.errors import RepositoryError
-from specbuild.git.modes import FOLDER, SUBMODULE
 from specbuild.git.repository import Repository
 from specbuild.git.store import TREE
 

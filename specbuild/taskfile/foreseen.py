@@ -6,10 +6,11 @@ So a name means the same before the first run and after it.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from specbuild.engine.modes import PLAIN
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.task import Entry, RepoPath
 
-_TO_COME = Entry(0o100644, "0" * 40)
+_TO_COME = Entry(PLAIN, "0" * 40)
 
 
 class Foreseen:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from specbuild.engine.glob import fixed_folder, is_glob
+from specbuild.engine.modes import SYMLINK
 from specbuild.engine.task import Entry, RepoPath
 from specbuild.taskfile.paths import parents
 
-SYMLINK: Final = 0o120000
 _LONGEST: Final = 40  # links in a row, as in Linux
 
 

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from specbuild.engine.modes import SUBMODULE
 from specbuild.engine.task import Entry, Mention, RepoPath, TaskText, Warning_
 from specbuild.taskfile.grammar import is_spec_name
 
-SUBMODULE: Final = 0o160000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*\Z", re.ASCII)
