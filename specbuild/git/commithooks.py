@@ -9,6 +9,7 @@ from functools import cached_property
 from specbuild.engine.ports import Record, Refused
 from specbuild.engine.task import Oid, RepoPath
 from specbuild.environment import clean_environment
+from specbuild.errors import SpecbuildError
 from specbuild.git import messages
 from specbuild.git.folders import remove_tree
 from specbuild.git.hooksettings import CONFIG_HOOKS, version
@@ -56,18 +57,30 @@ class CommitHooks:
             return call.message()
 
     def after(self, author: Ident) -> None:
-        """Tells the post-commit hook that the branch has moved; it can change nothing about that."""
-        hooks = self._folder()
-        if not self._has(hooks, "post-commit"):
+        """Tells the post-commit hook that the branch has moved; nothing can change anything about that."""
+        try:
+            code, output = self._post_commit(author)
+        except (SpecbuildError, OSError) as error:
+            self.told.append(f"the post-commit hook could not be run: {error}")
             return
-        env = self._environment(self._repo.top, author)
-        env["GIT_INDEX_FILE"] = os.path.join(self._repo.git_dir, "index")
-        code, output = self.call("post-commit", (), folder=self._repo.top, hooks=hooks, env=env)
+        except KeyboardInterrupt:  # whoever is told of the signal otherwise ends the run
+            if not self._cancelled():
+                raise
+            self.told.append("the post-commit hook was interrupted")
+            return
         if code:
             told = " ".join(output.split())
             self.told.append(
                 f"the post-commit hook failed (exit code {code})" + (f": {told}" if told else "")
             )
+
+    def _post_commit(self, author: Ident) -> tuple[int, str]:
+        hooks = self._folder()
+        if not self._has(hooks, "post-commit"):
+            return 0, ""
+        env = self._environment(self._repo.top, author)
+        env["GIT_INDEX_FILE"] = os.path.join(self._repo.git_dir, "index")
+        return self.call("post-commit", (), folder=self._repo.top, hooks=hooks, env=env)
 
     def call(
         self, name: str, arguments: Sequence[str], *, folder: str, hooks: str, env: Mapping[str, str]

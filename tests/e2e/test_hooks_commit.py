@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from repositories import ROOT, Workshop, box, wait_for, workshops
+from repositories import ROOT, Workshop, alive, box, wait_for, workshops
 
 from specbuild.cli.committing import commit_hooks
 from specbuild.config import Build
@@ -155,6 +155,24 @@ def test_specbuild_in_a_hook_does_not_recurse(work: Workshop) -> None:
     hook(work, "pre-commit", f"{called} >>$NOTES 2>&1; echo $? >>$NOTES")
     work.build("--filter", "T001")
     assert noted(work) == ["0"]
+
+
+def test_they_run_on_an_unborn_branch_and_in_a_linked_worktree_and_on_a_detached_head(tmp_path: Path) -> None:
+    with workshops(tmp_path) as make:
+        work = make(config=CONFIG)
+        work.type("specbuild.toml", CONFIG)
+        work.tasks(A)
+        hook(work, "pre-commit", "git ls-files >>$NOTES")
+        work.build()
+        # what the key looks at is saved first, then comes the result
+        assert noted(work) == ["specbuild.toml", "tasks.md", "a.txt", "specbuild.toml", "tasks.md"]
+        notes(work).unlink()
+        work.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+        linked = make(name="linked")
+        linked.tasks(A, B)
+        linked.build()
+        assert noted(work)[-4:] == ["a.txt", "b.txt", "specbuild.toml", "tasks.md"]
+        assert linked.git("status", "--porcelain") == ""
 
 
 # Refusals
@@ -313,6 +331,42 @@ def test_a_signal_ends_a_hook_and_undoes_its_task(work: Workshop) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int(noted(work)[0]), 0)
     assert not (work.folder / ".git/specbuild/commit-hooks").exists()
+
+
+def test_a_signal_while_post_commit_runs_leaves_the_commit_whole(work: Workshop) -> None:
+    hook(work, "post-commit", "echo $$ >>$NOTES; exec sleep 60")
+    process = work.start("run")
+    wait_for(lambda: bool(noted(work)))
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the post-commit hook was interrupted" in err
+    assert work.subjects()[0] == "T001 do t001"
+    assert (work.folder / "a.txt").read_text() == "a\n"
+    work.assert_tidy()
+    assert failed_refs(work) == []
+
+
+def test_after_kill_9_while_a_hook_runs_the_next_run_undoes_and_does_it_again(work: Workshop) -> None:
+    work.type("a.txt", "mine\n")
+    work.commit("a file of a person's")
+    work.type("specbuild.toml", CONFIG + '[[rule]]\nmatch = "T001"\non_edit = "keep"\n')
+    work.commit("keep")
+    head = work.head()
+    hook(work, "pre-commit", "echo $$ >>$NOTES; exec sleep 60")
+    process = work.start("run")
+    wait_for(lambda: bool(noted(work)))
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(lambda: not alive([int(noted(work)[0])]))
+    assert work.head() == head
+    (work.folder / ".git/hooks/pre-commit").unlink()
+    done = work.call("run", "--filter", "T002")
+    assert done.code == 0
+    assert (work.folder / "a.txt").read_text() == "mine\n"
+    work.build()
+    assert (work.folder / "a.txt").read_text() == "a\n"
+    work.assert_tidy()
 
 
 def test_what_a_killed_run_left_of_its_hooks_is_in_nobodys_way(work: Workshop) -> None:
