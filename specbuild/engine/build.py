@@ -251,7 +251,7 @@ class Builder:
         try:
             self._progress.transactions.tick(tasks)
         except Refused as error:
-            self._progress.warn(f"boxes of complete tasks stay unticked: {error.brief}")
+            self._progress.warn(f"boxes of complete tasks stay unticked: {error.what}")
             return
         for task in tasks:
             again = f"specbuild --force {task.name.id} runs it again"

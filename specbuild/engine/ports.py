@@ -251,19 +251,21 @@ class Moved(Exception):  # noqa: N818  (a state of the world, not a mistake)
 class Refused(RepositoryError):  # noqa: N818  (as `Moved`)
     """A git hook of the user's refuses a commit.
 
-    `final`: another attempt of the task would change nothing about it. `brief` is all but the hook's output.
+    `final`: another attempt of the task would change nothing about it.
     """
 
     exit_code = 1
 
     def __init__(self, hook: str, subject: str, why: str, *, output: str = "", final: bool = False) -> None:
-        self.brief = f'the {hook} hook refuses the commit "{subject}": it {why}'
-        self.output = output
-        self.final = final
         super().__init__(
-            self.brief + (f"\n{output.rstrip()}\n" if output.strip() else ""),
+            f'the {hook} hook refuses the commit "{subject}": it {why}',
             hint="see to what it says; with run_hooks = false in [build] no hook is asked",
         )
+        self.output = output
+        self.final = final
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, [super().__str__(), self.output.rstrip()]))
 
 
 class Unusable(Exception):  # noqa: N818  (as `Moved`)

@@ -232,7 +232,7 @@ class UnderWay:
         except Refused as error:
             self._progress.printed(work, error.output)
             permanent = error.final or not again
-            self._attempt_failed(work, Failure(work.attempt, error.brief, error.output, permanent=permanent))
+            self._attempt_failed(work, Failure(work.attempt, error.what, error.output, permanent=permanent))
             return None
         except BaseException:
             self.running.pop(work.position, None)
