@@ -274,6 +274,7 @@ class _Maker:
             targets_written=paths.written,
             reads=paths.reads,
             inputs=self._inputs(text, decision, root),
+            links=self._links_above(decision, root),
             unresolved=paths.unresolved,
             executor=decision.executor,
             options=decision.options,
@@ -311,6 +312,15 @@ class _Maker:
         )
         reads = tuple(path for path in found.reads if path not in targets)
         return _Paths(targets, decision.targets, reads, found.absent & frozenset(targets)), found.warnings
+
+    def _links_above(self, decision: Decision, root: RepoPath) -> tuple[RepoPath, ...]:
+        """What a strict tree must hold for declared paths to be there as they are written."""
+        if not decision.inputs and not decision.targets:
+            return ()
+        written = [*(normal(path) for path in decision.inputs)]
+        written += [normal(path, root=root) for path in (*decision.own_inputs, *(decision.targets or ()))]
+        above = (link for path in written if outside(path) is None for link in self._links.above(path))
+        return tuple(dict.fromkeys(above))
 
     def _inputs(self, text: TaskText, decision: Decision, root: RepoPath) -> tuple[RepoPath, ...]:
         if not decision.inputs:

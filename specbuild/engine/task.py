@@ -141,6 +141,7 @@ class Task:
     targets_written: tuple[str, ...]  # as in body, rule or prose; part of the key
     reads: tuple[RepoPath, ...]  # inferred from prose
     inputs: tuple[str, ...]  # declared: paths, globs, "@story", "@needs"
+    links: tuple[RepoPath, ...] = ()  # symlinks that declared paths go through, as recipes may, too
     unresolved: tuple[str, ...] = ()  # of the targets, names that matched nothing yet
     executor: str | None = None  # None: no rule, body or default decides
     options: Mapping[str, Any] = field(default_factory=dict)  # the executor's table of specbuild.toml

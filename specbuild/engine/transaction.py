@@ -351,8 +351,8 @@ class Transactions:
 
 
 def _visible(task: Task, inputs: Inputs) -> list[RepoPath]:
-    """What a strict tree holds: declared inputs, targets, and the template of the prompt."""
-    return [*inputs.paths, *task.targets, *([task.template] if task.template else [])]
+    """What a strict tree holds: declared inputs and targets, links on the way, the template of the prompt."""
+    return [*inputs.paths, *task.targets, *task.links, *([task.template] if task.template else [])]
 
 
 def _seen_by_hooks(work: Work) -> str | None:

@@ -25,6 +25,7 @@ class Links:
         self._entry = entry
         self._read = read
         self._folders: dict[RepoPath, RepoPath] = {}
+        self._above: dict[RepoPath, tuple[RepoPath, ...]] = {}
 
     def real(self, path: RepoPath) -> RepoPath:
         """The path or glob without symlinks above it; a file that is one itself is not followed.
@@ -38,6 +39,31 @@ class Links:
         if found is None:
             found = self._folders[folder] = self._followed(folder[:-1], _LONGEST)
         return (f"{found}/" if found else "") + path[len(folder) :]
+
+    def above(self, path: RepoPath) -> tuple[RepoPath, ...]:
+        """The symlinks that a path or glob goes through, in order; a file that is one itself is none of them."""
+        folder = fixed_folder(path) if is_glob(path) else path[: path.rfind("/") + 1]
+        known = self._above.get(folder)
+        if known is None:
+            found: list[RepoPath] = []
+            rest = f"{folder}*"
+            while len(found) < _LONGEST and (link := self._first_above(rest)) is not None:
+                found.append(link)
+                rest = posixpath.normpath(self._led(link) + rest[len(link) :])
+            known = self._above[folder] = tuple(found)
+        return known
+
+    def _first_above(self, path: RepoPath) -> RepoPath | None:
+        for part in parents(path):
+            entry = self._entry(part)
+            if entry is not None and entry.mode == SYMLINK:
+                return part
+        return None
+
+    def _led(self, link: RepoPath) -> RepoPath:
+        """Where a symlink says that it leads, from the repository's top; it may be out of it."""
+        text = (self._read(link) or b"").decode("utf-8", "surrogateescape")
+        return posixpath.normpath(posixpath.join(posixpath.dirname(link), text))
 
     def end(self, path: RepoPath) -> RepoPath:
         """Where a path leads that may be a symlink itself; a folder gets its `/`. Raises Leaves."""

@@ -317,6 +317,22 @@ def test_a_strict_tree_holds_nothing_that_was_not_declared(agents: Callable[...,
     assert "other.txt" in done.err
 
 
+def test_a_strict_tree_holds_the_links_that_declared_paths_go_through(agents: Callable[..., Agents]) -> None:
+    rule = (
+        '[[rule]]\nmatch = "target:a.txt"\nexecutor = "shell"\nisolation = "strict"\n'
+        'inputs = ["near/in.txt", "far/deep/in.txt"]\nrun = "cat near/in.txt far/deep/in.txt >{target}; ls"\n'
+    )
+    a = agents("T001 Make a.txt", more=rule, **{"real/in.txt": "in\n", "other.txt": "o\n"})
+    (a.shop.folder / "near").symlink_to("real")
+    (a.shop.folder / "far").symlink_to("way")
+    (a.shop.folder / "way").mkdir()
+    (a.shop.folder / "way/deep").symlink_to("../real")
+    a.shop.commit("links")
+    a.does()
+    a.run()
+    assert a.head("a.txt") == "in\nin"
+
+
 def test_setup_runs_once_in_a_fresh_worktree_and_again_when_what_it_installs_changed(
     agents: Callable[..., Agents],
 ) -> None:
