@@ -1,6 +1,8 @@
 """The user's hooks around a commit, as `git commit` runs them (githooks(5)), where config asks for it."""
 
+import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -132,7 +134,7 @@ class CommitHooks:
             "GIT_INDEX_FILE": os.path.join(self._room, "index"),
         }
         if folder != self._repo.top:
-            env |= {"GIT_DIR": self._repo.git_dir, "GIT_WORK_TREE": folder}
+            env |= {"GIT_DIR": os.path.join(self._room, "git"), "GIT_WORK_TREE": folder}
         return env
 
     @contextmanager
@@ -171,8 +173,22 @@ class _Call:
         if content:
             with open(index, "wb") as file:
                 file.write(content)
+        if "GIT_DIR" in self._env:
+            self._lay_out_git_dir(self._env["GIT_DIR"])
         self._git("read-tree", "-i", "-m", tree)  # -i: whatever stands in the working tree
         self._git("update-index", "-q", "--refresh", ok=(0, 1))
+
+    def _lay_out_git_dir(self, folder: str) -> None:
+        """A git folder for the private tree that says it is on the branch, as our own does.
+
+        Ours itself will not do: private trees lie below it, and there git takes itself to be inside it.
+        """
+        os.makedirs(folder)
+        for name in ("HEAD", "config.worktree"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copy(os.path.join(self._repo.git_dir, name), folder)
+        with open(os.path.join(folder, "commondir"), "wb") as file:
+            file.write(os.fsencode(os.path.abspath(self._repo.common_dir)) + b"\n")
 
     def pre_commit(self, tree: Oid) -> None:
         paths = self._record.changes

@@ -106,11 +106,17 @@ def test_a_task_of_a_private_worktree_is_shown_with_its_files_and_on_its_branch(
         hook(
             work,
             "pre-commit",
-            "cat a.txt >>$NOTES; git symbolic-ref HEAD >>$NOTES; git diff --name-only >>$NOTES",
+            "cat a.txt >>$NOTES; git symbolic-ref HEAD >>$NOTES; git diff --name-only >>$NOTES\n"
+            "git rev-parse --is-inside-git-dir --show-toplevel HEAD >>$NOTES; pwd -P >>$NOTES",
         )
+        head = work.head()
         work.build()
+        inside, top, commit, folder = noted(work)[3:]
         # the tick is made for the commit only, so that file differs from the index
-        assert noted(work) == ["a", "refs/heads/main", "tasks.md"]
+        assert noted(work)[:3] == ["a", "refs/heads/main", "tasks.md"]
+        # the program pre-commit looks at this
+        assert (inside, top, commit) == ("false", folder, head)
+        assert folder != str(work.folder.resolve())
 
 
 def test_a_strict_tasks_commit_is_shown_in_the_working_tree(tmp_path: Path) -> None:
