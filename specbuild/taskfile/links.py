@@ -41,7 +41,7 @@ class Links:
         return (f"{found}/" if found else "") + path[len(folder) :]
 
     def above(self, path: RepoPath) -> tuple[RepoPath, ...]:
-        """The symlinks that a path or glob goes through, in order; a file that is one itself is none of them."""
+        """The symlinks above a path or glob that it goes through, in order."""
         folder = fixed_folder(path) if is_glob(path) else path[: path.rfind("/") + 1]
         known = self._above.get(folder)
         if known is None:
