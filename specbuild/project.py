@@ -132,13 +132,13 @@ def load(
     recall = _Recall(texts, recorded)
     warnings = [warning for file in parsed.values() for warning in file.warnings]
     decide = Decider(config, known.defaults)
-    decided = [decided(text, decide) for text in texts]
-    needs = resolve_needs([text for text, _ in decided])
+    pairs = [decided(text, decide) for text in texts]
+    needs = resolve_needs([text for text, _ in pairs])
     maker = Maker(snapshot, known, needs)
     tasks: list[Task] = []
     decisions: dict[int, Decision] = {}
     roots = {source.file: source.root for source in sources}
-    for text, decision in decided:
+    for text, decision in pairs:
         if decision is None:
             continue
         task, found = maker.task(text, decision, roots[text.name.file], recall.of(text))
