@@ -31,7 +31,7 @@ def decided(text: TaskText, decide: Decider) -> tuple[TaskText, Decision | None]
     if text.group:
         return text, None
     decision = decide(text)
-    if decision.needs and "needs" not in text.keys and "depends on" not in text.keys:
+    if decision.needs:
         added = (Need(need, explicit=True, line=text.line) for need in decision.needs)
         text = replace(text, needs=(*text.needs, *added))
     return text, decision

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from specbuild.engine.glob import is_glob
-from specbuild.engine.inputs import MISSING, SUBMODULE, SYMLINK
+from specbuild.engine.inputs import MISSING
+from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.engine.verdict import Verdict
@@ -117,8 +118,10 @@ def read(here: "Here") -> Memo | None:
     gc.disable()  # as in the parser: all that is made here stays
     try:
         return _read(here, data[start:])
-    except (SpecbuildError, pickle.UnpicklingError, KeyError):  # what it names is gone; reading anew says so
-        return None
+    except (SpecbuildError, pickle.UnpicklingError, LookupError, AttributeError, TypeError, ValueError):
+        return (
+            None  # what it names is gone, or was made by other code; where it matters, reading anew says so
+        )
     finally:
         if collecting:
             gc.enable()
@@ -232,7 +235,15 @@ def _pair(entry: Entry | None) -> tuple[int, Oid] | None:
 
 
 def _circumstances(here: "Here") -> bytes:
-    return circumstances(here.repository.common_dir)
+    """As for other notes; and our own code, of which a folder that is worked in has many of one version."""
+    newest, folders = 0, [os.path.dirname(os.path.dirname(__file__))]
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            if entry.name.endswith(".py"):
+                newest = max(newest, entry.stat().st_mtime_ns)
+            elif entry.name != "__pycache__" and entry.is_dir():
+                folders.append(entry.path)
+    return circumstances(here.repository.common_dir) + f" {newest}".encode()
 
 
 def _tree(here: "Here") -> Oid | None:

@@ -7,8 +7,7 @@ from typing import NamedTuple
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.graph import Graph
 from specbuild.engine.key import digest_bytes
-from specbuild.engine.modes import SUBMODULE as SUBMODULE  # noqa: PLC0414  (cli.memo takes them from here)
-from specbuild.engine.modes import SYMLINK as SYMLINK  # noqa: PLC0414
+from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.result import of_folder
 from specbuild.engine.task import Entry, RepoPath

@@ -125,6 +125,14 @@ def test_a_damaged_memo_costs_nothing_but_time(damage: Callable[[bytes], bytes])
         assert held() is not None
 
 
+def test_a_memo_of_other_code_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with built():
+        full(STATUS)
+        assert held() is not None
+        monkeypatch.setattr("specbuild.engine.edges.Edge", None)
+        assert held() is None
+
+
 def test_a_memo_makes_nothing_but_values_of_this_package() -> None:
     import io
     import pickle
