@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from specbuild.config import Config, Decider, Decision, TaskSource, parse
+from specbuild.config import Config, Decider, Decision, TaskSource, check_executors, parse
 from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
@@ -128,7 +128,7 @@ def load(
     sources += tuple(TaskSource(path) for path in extra if path not in listed)
     parsed = {source.file: _parse(snapshot, source, config, known) for source in sources}
     texts = [text for file in parsed.values() for text in file.tasks]
-    config.check(known.names, texts)
+    check_executors(config, known.names, texts)
     recall = _Recall(texts, recorded)
     warnings = [warning for file in parsed.values() for warning in file.warnings]
     decide = Decider(config, known.defaults)

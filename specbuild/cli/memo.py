@@ -10,27 +10,36 @@ import hashlib
 import io
 import os
 import pickle
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from specbuild.engine.glob import is_glob
 from specbuild.engine.inputs import MISSING
+from specbuild.engine.judge import Judge
 from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.engine.verdict import Verdict
 from specbuild.errors import SpecbuildError
 from specbuild.git.durable import write_aside
+from specbuild.git.history import GitHistory
+from specbuild.git.repository import Repository
 from specbuild.git.trees import same_names
 from specbuild.githooks.known import circumstances
 from specbuild.project import Loaded, Pieces, assembled, find_files, recalled_alike
 
-if TYPE_CHECKING:
-    from specbuild.cli.parts import Here
-
 VERSION: Final = b"specbuild memo 1\n"
 NAME: Final = "memo"
 _BUILTINS: Final = frozenset(("set", "frozenset"))
+
+
+class Look(NamedTuple):
+    """What is looked at: a commit, or the working tree on top of one."""
+
+    repository: Repository
+    snapshot: Snapshot
+    history: GitHistory
+    commit: Oid | None  # None: there is none yet
 
 
 class Asked:
@@ -104,10 +113,10 @@ class Memo(NamedTuple):
     verdicts: Mapping[int, Verdict]
 
 
-def read(here: "Here") -> Memo | None:
+def read(look: Look) -> Memo | None:
     """What still holds; None: nothing of it."""
     try:
-        with open(_path(here), "rb") as file:
+        with open(_path(look), "rb") as file:
             data = file.read()
     except OSError:
         return None
@@ -117,7 +126,7 @@ def read(here: "Here") -> Memo | None:
     collecting = gc.isenabled()
     gc.disable()  # as in the parser: all that is made here stays
     try:
-        return _read(here, data[start:])
+        return _read(look, data[start:])
     except (SpecbuildError, pickle.UnpicklingError, LookupError, AttributeError, TypeError, ValueError):
         return (
             None  # what it names is gone, or was made by other code; where it matters, reading anew says so
@@ -127,40 +136,40 @@ def read(here: "Here") -> Memo | None:
             gc.enable()
 
 
-def _read(here: "Here", data: bytes) -> Memo | None:
+def _read(look: Look, data: bytes) -> Memo | None:
     stream = io.BytesIO(data)
     basis = _Reader(stream).load()
-    if not _stands(here, basis):
+    if not _stands(look, basis):
         return None
     pieces, rows = _Reader(stream).load()
-    new = here.history.since(basis.records[0])
-    loaded = assembled(pieces, here.snapshot)
-    files = tuple(source.file for source in find_files(here.snapshot, loaded.config))
-    if files != basis.files or not recalled_alike(loaded, here.history, new):
+    new = look.history.since(basis.records[0])
+    loaded = assembled(pieces, look.snapshot)
+    files = tuple(source.file for source in find_files(look.snapshot, loaded.config))
+    if files != basis.files or not recalled_alike(loaded, look.history, new):
         return None
     concerned = {(recorded.checkpoint.definition, recorded.checkpoint.name) for recorded in new}
-    return Memo(loaded, basis, _standing(here, loaded, rows, concerned))
+    return Memo(loaded, basis, _standing(look, loaded, rows, concerned))
 
 
-def _stands(here: "Here", basis: Basis) -> bool:
-    entry = here.snapshot.entry
-    tree = _tree(here)
+def _stands(look: Look, basis: Basis) -> bool:
+    entry = look.snapshot.entry
+    tree = _tree(look)
     return (
         isinstance(basis, Basis)
-        and basis.circumstances == _circumstances(here)
+        and basis.circumstances == _circumstances(look)
         and all(entry(path) == held for path, held in basis.sources.items())
-        and here.history.identity(basis.records[0]) == basis.records
+        and look.history.identity(basis.records[0]) == basis.records
         and tree is not None
-        and (tree == basis.tree or same_names(here.repository, basis.tree, tree))
+        and (tree == basis.tree or same_names(look.repository, basis.tree, tree))
         and all(_kind(entry(path)) == kind for path, kind in basis.kinds.items())
     )
 
 
 def _standing(
-    here: "Here", loaded: Loaded, rows: Sequence[Row], concerned: set[tuple[str, Any]]
+    look: Look, loaded: Loaded, rows: Sequence[Row], concerned: set[tuple[str, Any]]
 ) -> dict[int, Verdict]:
     """Verdicts of which nothing changed, nor of any task that they depend on."""
-    graph, entry = loaded.project.graph, here.snapshot.entry
+    graph, entry = loaded.project.graph, look.snapshot.entry
     definitions = {definition for definition, _ in concerned}
     names = {name for _, name in concerned}
     found: dict[int, Verdict] = {}
@@ -179,39 +188,41 @@ def _standing(
     return found
 
 
-def write(here: "Here", asked: Asked | None, memo: Memo | None) -> None:
-    """Keeps what was read and judged, where much of it was new; a disk that is full costs time, no more."""
-    tasks, tree = here.tasks, _tree(here)
-    if tree is None or here.named_files:
+def write(look: Look, loaded: Loaded, judge: Judge, found: Asked | Memo, sources: Iterable[RepoPath]) -> None:
+    """Keeps what was read and judged, where much of it was new; a disk that is full costs time, no more.
+
+    `found`: what reading the tasks had asked, or the memo that they are from; `sources`: files that say
+    what executors do.
+    """
+    count, tree = len(loaded.project.graph.tasks), _tree(look)
+    if tree is None or any(source.dialect for source in loaded.sources):
         return
-    if memo is not None and len(tasks) - len(memo.verdicts) <= len(tasks) // 10:
-        return
-    loaded = here.loaded
-    if any(source.dialect for source in loaded.sources) or (asked is not None and asked.whole):
-        return
-    kinds = asked.kinds if asked is not None else memo.basis.kinds if memo is not None else {}
-    sources = {*loaded.project.sources, *(d.template for d in loaded.decisions.values() if d.template)}
-    sources.update(here.registry.files.values() if memo is None else memo.basis.sources)
+    held = {*loaded.project.sources, *sources, *(d.template for d in loaded.decisions.values() if d.template)}
+    if isinstance(found, Asked):
+        if found.whole:
+            return
+        kinds: Mapping[RepoPath, str] = found.kinds
+    else:
+        if count - len(found.verdicts) <= count // 10:
+            return
+        kinds = found.basis.kinds
+        held.update(found.basis.sources)
     basis = Basis(
-        circumstances=_circumstances(here),
+        circumstances=_circumstances(look),
         files=tuple(source.file for source in loaded.sources),
-        sources={path: here.snapshot.entry(path) for path in sorted(sources)},
+        sources={path: look.snapshot.entry(path) for path in sorted(held)},
         tree=tree,
         kinds=kinds,
-        records=here.history.identity(None),
+        records=look.history.identity(None),
     )
-    stream = io.BytesIO()
-    pickler = pickle.Pickler(stream, protocol=5)
-    pickler.dump(basis)
-    pickle.Pickler(stream, protocol=5).dump((Pieces.of(loaded), _rows(here)))
-    body = stream.getvalue()
-    write_aside(_path(here), VERSION + hashlib.sha256(body).digest() + body)
+    body = pickle.dumps(basis, 5) + pickle.dumps((Pieces.of(loaded), _rows(look.snapshot, judge)), 5)
+    write_aside(_path(look), VERSION + hashlib.sha256(body).digest() + body)
 
 
-def _rows(here: "Here") -> list[Row]:
-    graph, judge, entry = here.loaded.project.graph, here.judge, here.snapshot.entry
+def _rows(snapshot: Snapshot, judge: Judge) -> list[Row]:
+    entry = snapshot.entry
     rows: list[Row] = []
-    for position, task in enumerate(graph.tasks):
+    for position, task in enumerate(judge.graph.tasks):
         verdict, inputs = judge.verdict(position), judge.inputs(position)
         recorded = verdict.checkpoint
         local = verdict.local != "-" or (recorded is not None and recorded.checkpoint.local != "-")
@@ -234,7 +245,7 @@ def _pair(entry: Entry | None) -> tuple[int, Oid] | None:
     return None if entry is None else (entry.mode, entry.oid)
 
 
-def _circumstances(here: "Here") -> bytes:
+def _circumstances(look: Look) -> bytes:
     """As for other notes; and our own code, of which a folder that is worked in has many of one version."""
     newest, folders = 0, [os.path.dirname(os.path.dirname(__file__))]
     while folders:
@@ -243,16 +254,16 @@ def _circumstances(here: "Here") -> bytes:
                 newest = max(newest, entry.stat().st_mtime_ns)
             elif entry.name != "__pycache__" and entry.is_dir():
                 folders.append(entry.path)
-    return circumstances(here.repository.common_dir) + f" {newest}".encode()
+    return circumstances(look.repository.common_dir) + f" {newest}".encode()
 
 
-def _tree(here: "Here") -> Oid | None:
+def _tree(look: Look) -> Oid | None:
     """Of the commit that the snapshot stands on."""
-    return None if here.commit is None else here.history.snapshot(here.commit).tree
+    return None if look.commit is None else look.history.snapshot(look.commit).tree
 
 
-def _path(here: "Here") -> str:
-    return os.path.join(here.repository.common_state_dir, NAME)
+def _path(look: Look) -> str:
+    return os.path.join(look.repository.common_state_dir, NAME)
 
 
 class _Reader(pickle.Unpickler):

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from specbuild.cli.memo import Asked, Look, Memo
+from specbuild.cli.memo import read as read_memo
+from specbuild.cli.memo import write as write_memo
 from specbuild.engine.events import Outcome
 from specbuild.engine.filter import Facts, Filter, file_order
 from specbuild.engine.filter import parse as parse_filter
@@ -32,10 +35,6 @@ all_option = click.option("--all", "everything", is_flag=True, help="The tasks o
 filter_option = click.option("--filter", "-f", "filter_", metavar="EXPRESSION", help="Only tasks that match.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 at_option = click.option("--at", "at", metavar="REV", help="Judge this commit instead of the working tree.")
-
-
-if TYPE_CHECKING:
-    from specbuild.cli.memo import Asked, Memo
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +85,17 @@ class Here:
     def registry(self) -> Registry:
         return Registry(read_config(self.snapshot), self.snapshot.read)
 
+    @property
+    def _look(self) -> Look:
+        return Look(self.repository, self.snapshot, self.history, self.commit)
+
     @cached_property
-    def _memo(self) -> "Memo | None":
+    def _memo(self) -> Memo | None:
         """What still holds of what was found last time."""
-        if self.named_files:
-            return None
-        from specbuild.cli import memo
-
-        return memo.read(self)
+        return None if self.named_files else read_memo(self._look)
 
     @cached_property
-    def _asked(self) -> "Asked":
-        from specbuild.cli.memo import Asked
-
+    def _asked(self) -> Asked:
         return Asked(self.snapshot)
 
     @cached_property
@@ -112,9 +109,9 @@ class Here:
 
     def memorise(self) -> None:
         """Keeps what was read and judged for the next process."""
-        from specbuild.cli import memo
-
-        memo.write(self, None if self._memo is not None else self._asked, self._memo)
+        if not self.named_files:
+            files = self.registry.files.values() if self._memo is None else ()
+            write_memo(self._look, self.loaded, self.judge, self._memo or self._asked, files)
 
     def load(self, snapshot: Snapshot) -> Loaded:
         """The project of a snapshot; knows executors without loading code of the repository."""

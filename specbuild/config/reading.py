@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from collections.abc import Collection
 from typing import Any, cast, get_args
 
 from specbuild.config.lines import locate
@@ -52,13 +51,6 @@ def parse(text: str, *, file: str = FILE) -> Config:
     config = _config(Table(source, (), "", values), file)
     raise_all(source.errors)
     return config
-
-
-def unknown_executor(name: str, where: str, subject: str, known: Collection[str]) -> ConfigError:
-    builtin = ["shell", "python", "agent", "manual"]
-    ordered = [each for each in builtin if each in known] + sorted(set(known) - set(builtin))
-    what = f'{subject} names executor "{name}"'
-    return ConfigError(what, where=where, hint=f"there are {', '.join(ordered)}")
 
 
 def _syntax_error(message: str, text: str, file: str) -> ConfigError:

@@ -1,15 +1,11 @@
 """What specbuild.toml says, as values; a missing file is `Config()`."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from specbuild.engine.filter import Filter
-from specbuild.engine.task import Isolation, OnEdit, RepoPath, TaskText, Writes
-from specbuild.errors import raise_all
-
-if TYPE_CHECKING:
-    from specbuild.config.decide import Decision, ExecutorDefaults
+from specbuild.engine.task import Isolation, OnEdit, RepoPath, Writes
 
 FILE = "specbuild.toml"
 
@@ -125,38 +121,3 @@ class Config:
     reports: tuple[Report, ...] = ()
     runs: Runs = Runs()
     lines: Mapping[str, int] = field(default_factory=dict)  # "build.executor", "executor.agent" -> line
-
-    def decide(self, text: TaskText, defaults: "Callable[[str], ExecutorDefaults | None]") -> "Decision":
-        """What rules, body and defaults say about a task; see `decide.decide`."""
-        from specbuild.config.decide import decide  # noqa: PLC0415  (it needs this module)
-
-        return decide(self, text, defaults)
-
-    def check(self, known: Collection[str], tasks: Iterable[TaskText] = ()) -> None:
-        """Raises ConfigError (or Problems) where an executor is named that is not among `known`."""
-        from specbuild.config.reading import unknown_executor  # noqa: PLC0415
-
-        raise_all(
-            [
-                unknown_executor(name, where, subject, known)
-                for name, where, subject in self._uses(tasks)
-                if name not in known
-            ]
-        )
-
-    def _uses(self, tasks: Iterable[TaskText]) -> Iterable[tuple[str, str, str]]:
-        """Name, place and namer of each use of an executor."""
-        if self.build.executor is not None:
-            yield self.build.executor, f"{self.file}:{self.lines.get('build.executor', 0)}", "[build]"
-        for rule in self.rules:
-            if rule.executor is not None:
-                place = f"{self.file}:{rule.lines.get('executor', rule.line)}"
-                yield rule.executor, place, f"rule {rule.number}"
-        for name in self.executors:
-            yield name, f"{self.file}:{self.lines.get(f'executor.{name}', 0)}", f"table [executor.{name}]"
-        for text in tasks:
-            key = text.keys.get("executor")
-            if key is not None:
-                from specbuild.config.decide import plain  # noqa: PLC0415
-
-                yield plain(key.value), f"{text.name.file}:{key.line}", f"task {text.name.id}"

@@ -25,7 +25,11 @@ def path(box: Box) -> Path:
 
 def held() -> memo.Memo | None:
     """What of the memo holds in the present folder."""
-    return memo.read(Here(Selection()))
+    return memo.read(look(Here(Selection())))
+
+
+def look(here: Here) -> memo.Look:
+    return memo.Look(here.repository, here.snapshot, here.history, here.commit)
 
 
 def agree(box: Box) -> None:
@@ -86,7 +90,7 @@ def test_a_commit_that_is_not_checked_out_is_judged_by_what_the_working_tree_tol
     with built() as box:
         full(STATUS)
         other = Here(Selection(), at=box.git("rev-parse", "HEAD"))
-        found = memo.read(other)
+        found = memo.read(look(other))
         assert found is not None
         assert {0, 1, 3} == {*found.verdicts}
 

@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from specbuild.config import Build, Config, Decider, Decision, ExecutorDefaults, Rule, TaskSource, parse
+from specbuild.config import (
+    Build,
+    Config,
+    Decider,
+    Decision,
+    ExecutorDefaults,
+    Rule,
+    TaskSource,
+    check_executors,
+    parse,
+)
+from specbuild.config import decide as settled
 from specbuild.config.lines import locate
 from specbuild.config.values import braces, duration, items, plain
 from specbuild.engine.task import BodyKey, Mention, Recipe, TaskName, TaskText
@@ -35,7 +46,7 @@ def task(id_: str = "T001", *, recipe: Recipe | None = None, keys: dict[str, str
 
 
 def decide(config: str, text: TaskText) -> Decision:
-    return parse(config).decide(text, KNOWN.get)
+    return settled(parse(config), text, KNOWN.get)
 
 
 def error(text: str) -> str:
@@ -279,21 +290,21 @@ def test_an_unknown_executor_is_an_error_once_the_known_ones_are_given() -> None
         "[build]\nexecutor = 'agent'\n[[rule]]\nrun='a'\n[[rule]]\n\nexecutor = 'shel'\n[executor.docker]\n"
     )
     with pytest.raises(ConfigError) as caught:
-        config.check([*KNOWN, "docker"])
+        check_executors(config, [*KNOWN, "docker"])
     assert str(caught.value) == (
         'specbuild.toml:7: rule 2 names executor "shel"; there are shell, python, agent, manual, docker'
     )
-    config.check([*KNOWN, "docker", "shel"])
+    check_executors(config, [*KNOWN, "docker", "shel"])
 
 
 def test_a_body_that_names_an_unknown_executor_is_told_by_its_line() -> None:
     with pytest.raises(ConfigError, match=r'^tasks.md:20: task T001 names executor "zed"; there are shell'):
-        parse("").check(KNOWN, [task(keys={"executor": "zed"})])
+        check_executors(parse(""), KNOWN, [task(keys={"executor": "zed"})])
 
 
 def test_several_unknown_executors_are_told_at_once() -> None:
     with pytest.raises(Problems) as caught:
-        parse("[build]\nexecutor = 'a'\n[executor.b]\nx = 1\n").check(KNOWN)
+        check_executors(parse("[build]\nexecutor = 'a'\n[executor.b]\nx = 1\n"), KNOWN)
     assert [each.where for each in caught.value.errors] == ["specbuild.toml:2", "specbuild.toml:3"]
 
 
@@ -578,5 +589,5 @@ def test_what_tasks_share_of_their_rule_changes_no_decision() -> None:
         )
     ]
     decider = Decider(config, KNOWN.get)
-    assert [decider(text) for text in texts] == [config.decide(text, KNOWN.get) for text in texts]
+    assert [decider(text) for text in texts] == [settled(config, text, KNOWN.get) for text in texts]
     assert len({decider(text).where for text in texts if text.priority == 4}) == 4
