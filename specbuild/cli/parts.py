@@ -108,8 +108,8 @@ class Here:
             self.__dict__.pop(name, None)
 
     def memorise(self) -> None:
-        """Keeps what was read and judged for the next process."""
-        if not self.named_files:
+        """Keeps what was read and judged for the next process; not in a server's repository."""
+        if not self.named_files and not self.repository.is_bare:
             files = self.registry.files.values() if self._memo is None else ()
             write_memo(self._look, self.loaded, self.judge, self._memo or self._asked, files)
 
