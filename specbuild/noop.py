@@ -18,6 +18,8 @@ COMMAND = ("git", "diff-files", "--name-only", "--no-renames", "--ignore-submodu
 """Names tracked files whose stat data differ from the index; the note holds what it said."""
 
 
+_WORKERS = {str(number) for number in range(1, 65)}
+
 _IN_PROGRESS = ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD", "sequencer")
 
 
@@ -42,6 +44,9 @@ def answer(arguments: list[str]) -> int | None:
 
 
 def _form(arguments: list[str]) -> str | None:
+    if len(arguments) > 2 and arguments[0] == "-j" and arguments[1] in _WORKERS:
+        quiet = _form(arguments[2:])  # how many would work is said in the opening, which is not shown then
+        return quiet if quiet == "run-quiet" else None
     if arguments in ([], ["run"]):
         return "run" if not sys.stderr.isatty() else None
     if arguments in (["-q"], ["--quiet"], ["run", "-q"], ["run", "--quiet"]):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from specbuild import noop
 from specbuild.cli import remember
 
-FORMS = (["check"], ["check", "-q"], ["check", "--json"], ["-q"])
+FORMS = (["check"], ["check", "-q"], ["check", "--json"], ["-q"], ["-j", "2", "--quiet"])
 
 
 @pytest.fixture
