@@ -7,11 +7,10 @@ that it had looked at. A verdict that looked at more than single files is not ke
 
 import gc
 import hashlib
-import io
 import os
 import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from specbuild.engine.glob import is_glob
 from specbuild.engine.inputs import MISSING
@@ -115,29 +114,25 @@ class Memo(NamedTuple):
 
 def read(look: Look) -> Memo | None:
     """What still holds; None: nothing of it."""
-    try:
-        with open(_path(look), "rb") as file:
-            data = file.read()
-    except OSError:
-        return None
-    start = len(VERSION) + 32
-    if not data.startswith(VERSION) or hashlib.sha256(data[start:]).digest() != data[start - 32 : start]:
-        return None
     collecting = gc.isenabled()
     gc.disable()  # as in the parser: all that is made here stays
     try:
-        return _read(look, data[start:])
+        with open(_path(look), "rb") as file:
+            head = file.read(len(VERSION) + 32)
+            if not head.startswith(VERSION) or hashlib.file_digest(file, "sha256").digest() != head[-32:]:
+                return None
+            file.seek(len(head))
+            return _read(look, file)
+    except OSError:
+        return None
     except (SpecbuildError, pickle.UnpicklingError, LookupError, AttributeError, TypeError, ValueError):
-        return (
-            None  # what it names is gone, or was made by other code; where it matters, reading anew says so
-        )
+        return None  # what it names is gone, or of other code; where that matters reading anew says so
     finally:
         if collecting:
             gc.enable()
 
 
-def _read(look: Look, data: bytes) -> Memo | None:
-    stream = io.BytesIO(data)
+def _read(look: Look, stream: BinaryIO) -> Memo | None:
     basis = _Reader(stream).load()
     if not _stands(look, basis):
         return None
