@@ -227,9 +227,13 @@ def _rows(snapshot: Snapshot, judge: Judge) -> list[Row]:
         looked = {path: _pair(entry(path)) for path, _ in inputs.committed}
         if any(held is None or held[0] in (SYMLINK, SUBMODULE) for held in looked.values()):
             continue
+        # Of several checkpoints that may count, the one counts whose results the tree has.
+        others = {path for each in judge.checkpoints(position) for path in each.checkpoint.targets}
         targets = {*task.targets, *(recorded.checkpoint.targets if recorded is not None else ())}
-        stood = {path: _pair(entry(path)) for path in sorted(targets)}
-        if any(path.endswith("/") for path in targets) or (recorded is not None and None in stood.values()):
+        stood = {path: _pair(entry(path)) for path in sorted(targets | others)}
+        if any(path.endswith("/") for path in stood):
+            continue
+        if recorded is not None and any(stood[path] is None for path in targets):
             continue
         rows.append((position, looked | stood, verdict))
     return rows
