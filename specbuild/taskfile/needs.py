@@ -229,9 +229,14 @@ def _same_form(first: str, last: str) -> str:
     return prefix[0] + last if prefix and last[:1].isdigit() else last
 
 
+def names_ids(text: str) -> bool:
+    """Whether a text may name ids at all."""
+    return "T" in text or "#" in text
+
+
 def mentions(text: str, known: Known, *, own: str, line: int) -> Iterator[Need]:
     """Other ids of the file that a description names, except those that it says to come later."""
-    found = list(_MENTIONS.finditer(text)) if "T" in text or "#" in text else []
+    found = list(_MENTIONS.finditer(text)) if names_ids(text) else []
     if not found:
         return
     against = [match.span() for match in _AGAINST.finditer(text)]

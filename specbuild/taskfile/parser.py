@@ -193,12 +193,17 @@ class _Texts:
 
     def _requirements(self, draft: Draft) -> tuple[str, ...]:
         codes = requirement_codes(draft.title)
+        if not (codes or draft.body or draft.read.requirements):
+            return ()
         for line in draft.body:
             codes += requirement_codes(line.text)
         return tuple(dict.fromkeys([*codes, *draft.read.requirements]))
 
     def _needs(self, draft: Draft) -> tuple[Need, ...]:
         own, number, known = draft.name, draft.line.number, self.known
+        named = needs.names_ids(draft.title)
+        if not (named or draft.clauses or draft.head.deps or draft.read.needs):
+            return ()
         found: list[Need] = []
         if draft.clauses:
             found += needs.resolve(draft.clauses, known, own=own, line=number)
@@ -206,7 +211,10 @@ class _Texts:
             found += needs.resolve(needs.declared(draft.head.deps, strict=True), known, own=own, line=number)
         for value, strict, line in draft.read.needs:
             found += needs.resolve(needs.declared(value, strict=strict), known, own=own, line=line)
-        found += needs.mentions(draft.title, known, own=own, line=number)
+        if named:
+            found += needs.mentions(draft.title, known, own=own, line=number)
+        if len(found) == 1:
+            return (found[0],)
         firsts: dict[str, Need] = {}
         for need in found:  # explicit ones come before mere mentions
             firsts.setdefault(need.id, need)
