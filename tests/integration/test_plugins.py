@@ -128,9 +128,9 @@ def test_built_in_executors_are_known_without_looking_for_plugins() -> None:
 
 def test_judging_imports_neither_pluggy_nor_a_plugin() -> None:
     program = (
-        "import sys; from specbuild.plugins import Registry; from specbuild.config import parse; "
+        "import sys; from specbuild.plugins import Registry; from specbuild.config import check_executors, parse; "
         "known = Registry(parse('[build]\\nexecutor = \"shell\"'), lambda path: None); "
-        "parse('[build]\\nexecutor = \"shell\"').check(known.names); "
+        "check_executors(parse('[build]\\nexecutor = \"shell\"'), known.names); "
         "print([name for name in sys.modules if name.startswith(('pluggy', 'specbuild_', 'importlib.metadata'))])"
     )
     done = subprocess.run(
