@@ -12,8 +12,6 @@ import pickle
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from specbuild.engine.glob import is_glob
-from specbuild.engine.inputs import MISSING
 from specbuild.engine.judge import Judge
 from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import Snapshot
@@ -220,9 +218,7 @@ def _rows(snapshot: Snapshot, judge: Judge) -> list[Row]:
     for position, task in enumerate(judge.graph.tasks):
         verdict, inputs = judge.verdict(position), judge.inputs(position)
         recorded = verdict.checkpoint
-        local = verdict.local != "-" or (recorded is not None and recorded.checkpoint.local != "-")
-        wide = any(each.endswith("/") or is_glob(each) for each in (*task.reads, *task.inputs, *task.targets))
-        if local or wide or inputs.ignored or any(value == MISSING for _, value in inputs.committed):
+        if judge.looks_widely(position) or (recorded is not None and recorded.checkpoint.local != "-"):
             continue
         looked = {path: _pair(entry(path)) for path, _ in inputs.committed}
         if any(held is None or held[0] in (SYMLINK, SUBMODULE) for held in looked.values()):

@@ -1,6 +1,6 @@
 """specbuild.toml: its text as settings and rules, and what they decide about a task."""
 
-from specbuild.config.decide import Decider, Decision, ExecutorDefaults, decide
+from specbuild.config.decide import Decider, Decision, ExecutorDefaults
 from specbuild.config.executors import check_executors
 from specbuild.config.reading import parse
 from specbuild.config.settings import Build, Config, Gate, Hooks, Plugins, Report, Rule, Runs, TaskSource
@@ -19,6 +19,5 @@ __all__ = [
     "Runs",
     "TaskSource",
     "check_executors",
-    "decide",
     "parse",
 ]

@@ -69,7 +69,7 @@ class Decider:
 
     def __call__(self, text: TaskText) -> Decision:
         """Raises ConfigError where a key of the body has a value that cannot be."""
-        rule = first_match(self._config, text) or _NO_RULE
+        rule = _first_match(self._config, text) or _NO_RULE
         filled = any("{" in path for path in (*(rule.targets or ()), *(rule.inputs or ())))
         if text.keys or text.recipe is not None or filled:
             return _decide(self._config, text, rule, self._defaults)
@@ -79,14 +79,6 @@ class Decider:
         if shared.recipe is not None or shared.executor is not None:
             return shared
         return replace(shared, where=f"{text.name.file}:{text.line}")
-
-
-def decide(config: Config, text: TaskText, defaults: Callable[[str], ExecutorDefaults | None]) -> Decision:
-    """The decision about a task. `defaults` tells an executor's attributes, None: it is not known.
-
-    Raises ConfigError where a key of the body has a value that cannot be.
-    """
-    return Decider(config, defaults)(text)
 
 
 def _decide(
@@ -134,15 +126,15 @@ def _template(config: Config, executor: str | None) -> str | None:
     return None
 
 
-def first_match(config: Config, text: TaskText) -> Rule | None:
+def _first_match(config: Config, text: TaskText) -> Rule | None:
     """The first rule whose expression holds for the task; targets are those that the text writes."""
-    facts = Facts(targets=written_targets(text))
+    facts = Facts(targets=_written_targets(text))
     return next(
         (rule for rule in config.rules if rule.match is None or rule.match.matches(text, facts)), None
     )
 
 
-def written_targets(text: TaskText) -> tuple[str, ...]:
+def _written_targets(text: TaskText) -> tuple[str, ...]:
     """Targets as the body declares them, else as the description mentions them."""
     declared = _Body(text).targets if text.keys else None
     if declared is not None:
@@ -316,4 +308,4 @@ class _Body:
         return int(value)
 
 
-__all__ = ["ISOLATION", "WRITES", "Decider", "Decision", "ExecutorDefaults", "decide", "first_match", "plain"]
+__all__ = ["ISOLATION", "WRITES", "Decider", "Decision", "ExecutorDefaults", "plain"]

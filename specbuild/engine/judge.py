@@ -88,7 +88,7 @@ class Judge:
 
         `touched`: files that may have changed since they were looked at.
         """
-        if position in self._doubtful or position not in self._verdicts or self._looks_widely(position):
+        if position in self._doubtful or position not in self._verdicts or self.looks_widely(position):
             self._doubtful.discard(position)
             self.forget(position)
         elif touched:
@@ -113,7 +113,7 @@ class Judge:
                 found[self.graph.index[edge.source]].append(position)
         return found
 
-    def _looks_widely(self, position: int) -> bool:
+    def looks_widely(self, position: int) -> bool:
         """Whether it looks at more than single files that git does not ignore."""
         task = self.graph.tasks[position]
         paths = (*task.reads, *task.inputs, *task.targets)

@@ -15,7 +15,6 @@ from specbuild.config import (
     check_executors,
     parse,
 )
-from specbuild.config import decide as settled
 from specbuild.config.lines import locate
 from specbuild.config.values import braces, duration, items, plain
 from specbuild.engine.task import BodyKey, Mention, Recipe, TaskName, TaskText
@@ -46,7 +45,7 @@ def task(id_: str = "T001", *, recipe: Recipe | None = None, keys: dict[str, str
 
 
 def decide(config: str, text: TaskText) -> Decision:
-    return settled(parse(config), text, KNOWN.get)
+    return Decider(parse(config), KNOWN.get)(text)
 
 
 def error(text: str) -> str:
@@ -589,5 +588,5 @@ def test_what_tasks_share_of_their_rule_changes_no_decision() -> None:
         )
     ]
     decider = Decider(config, KNOWN.get)
-    assert [decider(text) for text in texts] == [settled(config, text, KNOWN.get) for text in texts]
+    assert [decider(text) for text in texts] == [Decider(config, KNOWN.get)(text) for text in texts]
     assert len({decider(text).where for text in texts if text.priority == 4}) == 4
