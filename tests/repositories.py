@@ -10,15 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from forking import ROOT, Nursery
 from gitbox import Box, environment
 
 from specbuild.cli import main
 
 CONFIG = '[build]\nexecutor = "shell"\n'
-ROOT = Path(__file__).resolve().parents[1]
 
 
 class Ran(NamedTuple):
@@ -99,11 +100,10 @@ class Workshop(Box):
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """The command line, in a process of its own that leads a process group."""
-        env = {**os.environ, "RAN": str(self.log), "PYTHONPATH": str(ROOT), **variables}
         return subprocess.Popen(
             [sys.executable, "-m", "specbuild", *arguments],
             cwd=self.folder,
-            env=env,
+            env=self._environment(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -121,6 +121,13 @@ class Workshop(Box):
             process.communicate()
             raise
         return Ran(process.returncode, out, err)
+
+    def forked(self, *arguments: str, **variables: str) -> Ran:
+        """As `process`, without the time that a start takes."""
+        return Ran(*_nursery().run([*arguments], self.folder, self._environment(variables)))
+
+    def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, "RAN": str(self.log), "PYTHONPATH": str(ROOT), **variables}
 
     def ran(self) -> list[str]:
         """The ids of recipes that ran since it was asked last."""
@@ -181,6 +188,11 @@ class Workshop(Box):
         self.fsck()
 
 
+@cache
+def _nursery() -> Nursery:
+    return Nursery()
+
+
 @contextmanager
 def _folder(folder: Path) -> Iterator[None]:
     before = os.getcwd()
@@ -232,4 +244,4 @@ def alive(pids: Iterable[int]) -> list[int]:
     return found
 
 
-__all__ = ["CONFIG", "Ran", "Workshop", "alive", "box", "recipe", "signal", "wait_for", "workshops"]
+__all__ = ["CONFIG", "ROOT", "Ran", "Workshop", "alive", "box", "recipe", "signal", "wait_for", "workshops"]

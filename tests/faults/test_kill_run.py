@@ -59,7 +59,7 @@ class Scene:
 
     def run(self, fault: str = "") -> Ran:
         options = ["run", "--yes", "--no-reuse"]
-        return self.shop.process(*options, SPECBUILD_FAULT=fault) if fault else self.shop.call(*options)
+        return self.shop.forked(*options, SPECBUILD_FAULT=fault) if fault else self.shop.call(*options)
 
     def assert_nothing_is_lost(self) -> None:
         for text in TYPED:

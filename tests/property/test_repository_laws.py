@@ -363,7 +363,7 @@ class Laws(RuleBasedStateMachine):
     @rule(point=st.sampled_from(KILLED_AT), times=st.integers(1, 3), jobs=st.integers(1, 2))
     def is_killed(self, point: str, times: int, jobs: int) -> None:
         self.look()
-        done = self.attempt(self.shop.process, "-j", str(jobs), SPECBUILD_FAULT=f"{point}:{times}")
+        done = self.attempt(self.shop.forked, "-j", str(jobs), SPECBUILD_FAULT=f"{point}:{times}")
         assert done.code in {0, 1, -9}, done.err
         self.broken_off = done.code == -9
         self.shop.ran()
