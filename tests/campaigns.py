@@ -9,8 +9,10 @@ from random import randrange
 import pytest
 
 
-def campaign(capfd: pytest.CaptureFixture[str], batch: Callable[[int, int], None], *, size: int) -> None:
-    """Calls `batch(seed, examples)` until SPECBUILD_CAMPAIGN_SECONDS or _EXAMPLES are used up.
+def campaign(
+    capfd: pytest.CaptureFixture[str], batch: Callable[[int, int], int | None], *, size: int
+) -> None:
+    """Calls `batch(seed, examples)`, which may say how often it killed a run, until SPECBUILD_CAMPAIGN_SECONDS or _EXAMPLES are used up.
 
     SPECBUILD_CAMPAIGN_SEED repeats the one batch that a failing campaign named.
     """
@@ -18,7 +20,7 @@ def campaign(capfd: pytest.CaptureFixture[str], batch: Callable[[int, int], None
     examples = int(os.environ.get("SPECBUILD_CAMPAIGN_EXAMPLES", "1000000"))
     given = os.environ.get("SPECBUILD_CAMPAIGN_SEED")
     name = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition("::")[2].partition(" ")[0]
-    end, done = time.monotonic() + seconds, 0
+    end, done, kills = time.monotonic() + seconds, 0, 0
     while done < examples and time.monotonic() < end:
         number = int(given) if given else randrange(2**32)
         now = min(size, examples - done)
@@ -27,12 +29,13 @@ def campaign(capfd: pytest.CaptureFixture[str], batch: Callable[[int, int], None
                 f"{name}: {done} examples so far; next {now} with SPECBUILD_CAMPAIGN_SEED={number}\n"
             )
             sys.stdout.flush()
-        batch(number, now)
+        kills += batch(number, now) or 0
         done += now
         if given:
             break
     with capfd.disabled():
-        sys.stdout.write(f"{name}: {done} examples without a violation\n")
+        killed = f" and {kills} kills" if kills else ""
+        sys.stdout.write(f"{name}: {done} examples{killed} without a violation\n")
 
 
 def in_part(values: Iterable[str]) -> list[object]:

@@ -166,18 +166,19 @@ def test_runs_that_are_killed_again_and_again(
 ) -> None:
     """Each example kills up to four runs in a row, recoveries included, at any pass of any point."""
 
-    def batch(number: int, examples: int) -> None:
-        random = Random(number)
+    def batch(number: int, examples: int) -> int:
+        random, kills = Random(number), 0
         for example in range(examples):
             folder = tmp_path / f"{number}-{example}"
             scene = copied(original, folder)
             for _ in range(random.randint(1, 4)):
-                killed(scene, f"{random.choice(faults.POINTS)}:{random.randint(1, 6)}", must=False)
+                kills += killed(scene, f"{random.choice(faults.POINTS)}:{random.randint(1, 6)}", must=False)
             done = scene.run()
             assert done.code == 0, done.err
             scene.assert_nothing_is_lost()
             scene.assert_complete()
             shutil.rmtree(folder)
+        return kills
 
     with workshops(tmp_path):
         campaign(capfd, batch, size=25)

@@ -134,6 +134,8 @@ def render(plan: Sequence[Job], ticked: set[str]) -> str:
 class Laws(RuleBasedStateMachine):
     """A person with a repository, git, and specbuild."""
 
+    kills = 0  # of all examples so far
+
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
@@ -366,6 +368,7 @@ class Laws(RuleBasedStateMachine):
         done = self.attempt(self.shop.forked, "-j", str(jobs), SPECBUILD_FAULT=f"{point}:{times}")
         assert done.code in {0, 1, -9}, done.err
         self.broken_off = done.code == -9
+        Laws.kills += self.broken_off
         self.shop.ran()
         self.assert_nothing_lost()
         self.shop.fsck()
@@ -484,8 +487,10 @@ def test_a_wrong_judge_breaks_the_laws(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.campaign
 @pytest.mark.timeout(0)
 def test_the_laws_hold_for_long(capfd: pytest.CaptureFixture[str]) -> None:
-    def batch(number: int, examples: int) -> None:
+    def batch(number: int, examples: int) -> int:
         longer = settings(SHORT, max_examples=examples, stateful_step_count=14)
+        before = Laws.kills
         run_state_machine_as_test(seed(number)(type("Laws", (Laws,), {})), settings=longer)
+        return Laws.kills - before
 
     campaign(capfd, batch, size=50)
