@@ -21,6 +21,9 @@ TASKS = """# Tasks
   - inputs: data/*.txt, lib/, local.env
   - env: FLAVOUR
 - [ ] T004 Make gen/list.txt
+- [ ] T005 Make out/docs.txt
+  - inputs: docs
+- [ ] T006 Make out/notes.txt from notes/
 """
 CONFIG = """[build]
 executor = "shell"
@@ -44,6 +47,8 @@ FILES = {
     "data/2.txt": "2\n",
     "lib/x.txt": "x\n",
     "lib/sub/y.txt": "y\n",
+    "docs/x.txt": "x\n",
+    "notes/x.txt": "x\n",
     "other/z.txt": "z\n",
     "plugins/mine.py": "# nothing\n",
 }
@@ -80,6 +85,10 @@ CHANGES |= {
     "a new file beside a glob": _type("data/3.md", "3\n"),
     "a new untracked file in an input folder": _type("lib/new.txt", "new\n"),
     "a new untracked file below an input folder": _type("lib/sub/deep/new.txt", "new\n"),
+    "a new file in an input folder named without a slash": _type("docs/new.txt", "new\n"),
+    "a new file below one": _type("docs/deep/new.txt", "new\n"),
+    "a file for an input folder": lambda box: _instead(box.folder / "docs"),
+    "a new file in a folder that prose names": _type("notes/new.txt", "new\n"),
     "a new ignored file in an input folder": _type("lib/new.log", "new\n"),
     "a target edited": _type("out/a.txt", "mine\n"),
     "config": _type("specbuild.toml", CONFIG.replace("cat {inputs}", "cat -n {inputs}")),
@@ -121,6 +130,11 @@ CHANGES |= {
     "an input folder removed": lambda box: shutil.rmtree(box.folder / "lib", ignore_errors=True),
     "the environment": lambda _box: os.environ.update(FLAVOUR="sweet"),
 }
+
+
+def _instead(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("a file\n")
 
 
 def _cut(path: Path) -> None:

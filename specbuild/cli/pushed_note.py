@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from specbuild.cli.parts import Here
 from specbuild.cli.pushes import Judgement, edited
 from specbuild.engine.glob import fixed_folder, is_glob
+from specbuild.engine.inputs import looked_through
 from specbuild.engine.modes import SYMLINK
 from specbuild.engine.task import Oid, RepoPath
 from specbuild.git.durable import write_aside
@@ -65,13 +66,8 @@ def _looked_at(here: Here) -> tuple[set[RepoPath], set[RepoPath], set[RepoPath]]
     for position, task in enumerate(graph.tasks):
         for path in (*here.judge.inputs(position).paths, *task.targets, *task.reads):
             (folders if path.endswith("/") else exact).add(path)
-        for pattern in task.inputs:
-            if is_glob(pattern):
-                open_folders.add(fixed_folder(pattern))
-            elif pattern.endswith("/"):
-                folders.add(pattern)
-            else:
-                exact.add(pattern)
+        exact.update(path for path in task.inputs if not path.endswith("/") and not is_glob(path))
+        open_folders.update(looked_through(task, here.snapshot))
         if _depends_on_names(here, position):
             open_folders.add("")
     return exact, folders, open_folders

@@ -11,7 +11,8 @@ from specbuild import noop
 from specbuild.cli.parts import Here
 from specbuild.engine.events import Planned, RunFinished, RunStarted
 from specbuild.engine.glob import fixed_folder, is_glob
-from specbuild.engine.task import RepoPath, Task
+from specbuild.engine.inputs import looked_through
+from specbuild.engine.task import RepoPath
 from specbuild.errors import SpecbuildError
 from specbuild.git.durable import write_aside
 from specbuild.git.repository import GitFailed
@@ -133,7 +134,7 @@ def _watched(here: Here) -> set[str] | None:
                 folders.add(path)
             elif path not in index or path in index.intent_to_add:
                 paths.add(path)
-        folders.update(_looked_through(task))
+        folders.update(looked_through(task, here.snapshot))
     folders.update(_homes_of_task_files(here))
     paths.update(path for path in here.loaded.project.sources if path not in index)
     for folder in folders:
@@ -170,15 +171,6 @@ def _configuration(here: Here) -> set[str] | None:
             named.append(value or "")
     found = {os.path.expanduser(name) for name in named}
     return found if all(map(os.path.isabs, found)) and "GIT_CONFIG_COUNT" not in os.environ else None
-
-
-def _looked_through(task: Task) -> Iterable[RepoPath]:
-    """Folders in which a new file could become an input."""
-    for pattern in task.inputs:
-        if is_glob(pattern):
-            yield fixed_folder(pattern)
-        elif pattern.endswith("/"):
-            yield pattern
 
 
 def _homes_of_task_files(here: Here) -> Iterable[RepoPath]:

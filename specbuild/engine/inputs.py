@@ -10,7 +10,7 @@ from specbuild.engine.key import digest_bytes
 from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.result import of_folder
-from specbuild.engine.task import Entry, RepoPath
+from specbuild.engine.task import Entry, RepoPath, Task
 
 MISSING = "missing"
 _DEEPEST = 8  # symlinks in a row
@@ -25,6 +25,15 @@ class Inputs(NamedTuple):
     paths: tuple[RepoPath, ...]  # all that it reads, other tasks' targets included
     committed: tuple[tuple[RepoPath, str], ...]  # path, what a commit holds there
     ignored: tuple[tuple[RepoPath, str], ...]  # path, what only this working tree holds there
+
+
+def looked_through(task: Task, snapshot: Snapshot) -> Iterator[RepoPath]:
+    """Folders in which a file that is not there yet could become an input of the task."""
+    for path in (*task.reads, *task.inputs):
+        if is_glob(path):
+            yield fixed_folder(path)
+        elif not path.startswith("@") and snapshot.entry(path) is None:  # a folder, or what may become one
+            yield path if path.endswith("/") else path + "/"
 
 
 class Looker:

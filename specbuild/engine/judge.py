@@ -8,9 +8,8 @@ from functools import cached_property, lru_cache
 
 from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.edges import Edge
-from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import Graph
-from specbuild.engine.inputs import MISSING, Emptied, Inputs, Looker
+from specbuild.engine.inputs import MISSING, Emptied, Inputs, Looker, looked_through
 from specbuild.engine.key import KeyParts, digest
 from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.recipe import placeholders
@@ -116,8 +115,8 @@ class Judge:
     def looks_widely(self, position: int) -> bool:
         """Whether it looks at more than single files that git does not ignore."""
         task = self.graph.tasks[position]
-        paths = (*task.reads, *task.inputs, *task.targets)
-        if task.env or any(path.endswith("/") or is_glob(path) for path in paths):
+        folders = any(path.endswith("/") for path in task.targets)
+        if task.env or folders or any(looked_through(task, self.snapshot)):
             return True
         inputs = self._inputs.get(position)
         if inputs is None:  # its verdict is one that was known, which looked at nothing else

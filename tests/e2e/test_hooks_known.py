@@ -32,9 +32,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
 def clone(make: Make) -> Clone:
     """Pushed once, so that it is known to be up to date."""
     made = make(
-        box("T001", "a.txt", "in.txt parts/*.txt"),
+        box("T001", "a.txt", "in.txt parts/*.txt docs", run="cat in.txt parts/*.txt docs/* >a.txt"),
         box("T002", "b.txt", "a.txt"),
-        **{"in.txt": "1\n", "parts/one.txt": "1\n"},
+        **{"in.txt": "1\n", "parts/one.txt": "1\n", "docs/x": "1\n"},
     )
     assert judged(made) == (0, False)
     assert judged(made) == (0, True)
@@ -86,6 +86,7 @@ def test_a_commit_that_changes_nothing_that_was_looked_at_is_known(clone: Clone)
     [
         ("in.txt", "2\n"),
         ("parts/two.txt", "2\n"),
+        ("docs/deep/y", "2\n"),
         ("a.txt", "by hand\n"),
         ("b.txt", "by hand\n"),
         ("tasks.md", box("T001", "a.txt", "in.txt", title="other", ticked=True)),
@@ -185,13 +186,22 @@ def test_a_note_that_is_broken_or_gone_costs_nothing_but_time(clone: Clone) -> N
 def test_what_is_known_is_what_is_found(make: Make, steps: int) -> None:
     """Random histories: the answer with the note is the one without it."""
     clone = make(
-        box("T001", "a.txt", "in.txt parts/*.txt"),
+        box("T001", "a.txt", "in.txt parts/*.txt docs", run="cat in.txt parts/*.txt docs/* >a.txt"),
         box("T002", "b.txt", "a.txt"),
         "- [ ] T003 Write c.txt from b.txt\n  - run: cp b.txt c.txt\n",
-        **{"in.txt": "1\n", "parts/one.txt": "1\n"},
+        **{"in.txt": "1\n", "parts/one.txt": "1\n", "docs/x": "1\n"},
     )
     dice = random.Random(20)
-    paths = ["in.txt", "parts/one.txt", "parts/two.txt", "b.txt", "notes.txt", "x/c.txt", "sub/b.txt"]
+    paths = [
+        "in.txt",
+        "parts/one.txt",
+        "parts/two.txt",
+        "docs/y",
+        "b.txt",
+        "notes.txt",
+        "x/c.txt",
+        "sub/b.txt",
+    ]
     note = clone.folder / ".git/specbuild/pushed"
     quick = 0
     for number in range(steps):
