@@ -1,16 +1,42 @@
 """The entry point."""
 
+import atexit
 import gc
 import os
 import sys
 
 
 def main() -> int:
-    """Runs the command line; returns the exit code."""
+    """Runs the command line, and ends the process without taking apart all that it made.
+
+    Returns the exit code only where the interpreter has to end it.
+    """
+    code = _interruptible()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return code  # Python itself says what is wrong with the stream
+    if _waits_for_threads():
+        return code
+    atexit._run_exitfuncs()  # noqa: SLF001  (there is no other name for it)
+    os._exit(code)
+
+
+def _interruptible() -> int:
     try:
         return _run()
     except KeyboardInterrupt:  # before a command could take it
         return 130
+
+
+def _waits_for_threads() -> bool:
+    """Whether some thread is to be waited for, as a plugin may have made one."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return False
+    main_thread = threading.main_thread()
+    return any(thread is not main_thread and not thread.daemon for thread in threading.enumerate())
 
 
 def _run() -> int:

@@ -1,28 +1,24 @@
-"""Reads a snapshot into a project: task files, rules and recorded paths become tasks in a graph."""
+"""A project with what it is made of: its files, its config, and the pieces that can be kept."""
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from specbuild.config import Config, Decider, Decision, TaskSource, check_executors, parse
+from specbuild.config import Config, Decision, TaskSource, parse
 from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import Graph
-from specbuild.engine.graph import build as build_graph
-from specbuild.engine.needs import resolve_needs
-from specbuild.engine.ownership import owned
 from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.project import Project
-from specbuild.engine.task import RepoPath, Task, TaskFile, TaskText, Warning_
-from specbuild.errors import ConfigError, TaskFileError
-from specbuild.making import Dialect, Known, Maker, Paths, as_recorded, decided
-from specbuild.refusals import refuse
-from specbuild.taskfile import parse as parse_tasks
-from specbuild.taskfile.ticks import emptied
+from specbuild.engine.task import RepoPath, TaskFile, TaskText, Warning_
+from specbuild.errors import ConfigError
 from specbuild.ticking import Sheets
+
+if TYPE_CHECKING:
+    from specbuild.making import Dialect
 
 DEFAULT_FILES = (
     "tasks.md",
@@ -54,16 +50,25 @@ class Pieces(NamedTuple):
     parsed: Mapping[RepoPath, TaskFile]
     sources: tuple[TaskSource, ...]
     warnings: tuple[Warning_, ...]
+    groups: tuple[TaskText, ...]
 
     @staticmethod
     def of(loaded: Loaded) -> "Pieces":
-        graph, warnings = loaded.project.graph, loaded.project.warnings
-        return Pieces(graph, loaded.config, loaded.decisions, loaded.parsed, loaded.sources, warnings)
+        project = loaded.project
+        return Pieces(
+            project.graph,
+            loaded.config,
+            loaded.decisions,
+            loaded.parsed,
+            loaded.sources,
+            project.warnings,
+            project.groups,
+        )
 
 
-def assembled(pieces: Pieces, snapshot: Snapshot, dialects: Mapping[str, Dialect] | None = None) -> Loaded:
+def assembled(pieces: Pieces, snapshot: Snapshot, dialects: "Mapping[str, Dialect] | None" = None) -> Loaded:
     """The project of its pieces, which are of this snapshot."""
-    graph, config, decisions, parsed, sources, warnings = pieces
+    graph, config, decisions, parsed, sources, warnings, groups = pieces
     read = {path: (snapshot.read(path) or b"", file) for path, file in parsed.items()}
     sheets = Sheets(dialects or {}, {s.file: s.dialect for s in sources if s.dialect}, read)
     files = tuple(parsed)
@@ -71,14 +76,20 @@ def assembled(pieces: Pieces, snapshot: Snapshot, dialects: Mapping[str, Dialect
         graph=graph,
         files=files,
         sources=frozenset([*files, CONFIG, *_templates(config), *config.plugins.load]),
-        task_files=dict.fromkeys(files, lambda path, data: emptied(data, path)),
+        task_files=dict.fromkeys(files, _emptied),
         tick=sheets.tick,
         restore_boxes=sheets.restore,
-        groups=tuple(text for file in parsed.values() for text in file.tasks if text.group),
+        groups=groups,
         warnings=warnings,
         reports=frozenset(posixpath.normpath(report.path) for report in config.reports),
     )
     return Loaded(project, config, decisions, parsed, sources)
+
+
+def _emptied(path: RepoPath, data: bytes) -> bytes:
+    from specbuild.taskfile.ticks import emptied  # noqa: PLC0415  (a look at what is known needs no parser)
+
+    return emptied(data, path)
 
 
 def read_config(snapshot: Snapshot) -> Config:
@@ -109,62 +120,21 @@ def find_files(snapshot: Snapshot, config: Config) -> tuple[TaskSource, ...]:
     return tuple(sources.values())
 
 
-def load(
-    snapshot: Snapshot,
-    recorded: Sequence[Recorded],
-    known: Known,
-    *,
-    extra: Iterable[RepoPath] = (),
-    config: Config | None = None,
-) -> Loaded:
-    """All tasks of a snapshot, with the paths that checkpoints recorded for unchanged definitions.
-
-    `extra`: task files named on the command line that config and the default places do not name.
-    Raises TaskFileError, ConfigError or Problems with places for what cannot be understood.
-    """
-    config = config or read_config(snapshot)
-    sources = find_files(snapshot, config)
-    listed = {source.file for source in sources}
-    sources += tuple(TaskSource(path) for path in extra if path not in listed)
-    parsed = {source.file: _parse(snapshot, source, config, known) for source in sources}
-    texts = [text for file in parsed.values() for text in file.tasks]
-    check_executors(config, known.names, texts)
-    recall = _Recall(texts, recorded)
-    warnings = [warning for file in parsed.values() for warning in file.warnings]
-    decide = Decider(config, known.defaults)
-    pairs = [decided(text, decide) for text in texts]
-    needs = resolve_needs([text for text, _ in pairs])
-    maker = Maker(snapshot, known, needs)
-    tasks: list[Task] = []
-    decisions: dict[int, Decision] = {}
-    roots = {source.file: source.root for source in sources}
-    for text, decision in pairs:
-        if decision is None:
-            continue
-        task, found = maker.task(text, decision, roots[text.name.file], recall.of(text))
-        decisions[len(tasks)] = decision
-        warnings += found
-        tasks.append(task)
-    shared = owned(tasks)
-    warnings += _ownership_warnings(tasks, shared)
-    graph = build_graph(shared)
-    pieces = Pieces(graph, config, decisions, parsed, sources, (*warnings, *graph.warnings))
-    loaded = assembled(pieces, snapshot, known.dialects)
-    refuse(loaded.project, snapshot)
-    return loaded
-
-
 def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) -> bool:
     """Whether checkpoints that came since leave all tasks' paths, and what was said of them, as they are."""
     definitions = {recorded.checkpoint.definition for recorded in new}
     if not definitions:
         return True
-    texts = [text for file in loaded.parsed.values() for text in file.tasks]
-    concerned = [text for text in texts if text.definition in definitions]
-    recall = _Recall(texts, [r for text in concerned for r in history.concerning(text.name, text.definition)])
-    warned = {(warning.file, warning.line) for warning in loaded.project.warnings}
+    from specbuild.making import Paths, as_recorded  # noqa: PLC0415  (as above)
+
     graph = loaded.project.graph
-    for position in (graph.index[text.name] for text in concerned if not text.group):
+    everywhere = [*graph.definitions, *(group.definition for group in loaded.project.groups)]
+    concerned = [position for position, each in enumerate(graph.definitions) if each in definitions]
+    texts = [graph.tasks[position].text for position in concerned]
+    known = [found for text in texts for found in history.concerning(text.name, text.definition)]
+    recall = Recall(everywhere, known)
+    warned = {(warning.file, warning.line) for warning in loaded.project.warnings}
+    for position in concerned:
         task, checkpoint = graph.tasks[position], recall.of(graph.tasks[position].text)
         if checkpoint is None or loaded.decisions[position].targets is not None:
             continue
@@ -174,29 +144,12 @@ def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) ->
     return True
 
 
-def _parse(snapshot: Snapshot, source: TaskSource, config: Config, known: Known) -> TaskFile:
-    data = snapshot.read(source.file)
-    if data is None:
-        raise TaskFileError(
-            "there is no such task file", where=source.file, hint="see specbuild status --all"
-        )
-    if source.dialect is None:
-        return parse_tasks(data, source.file)
-    dialect = known.dialects.get(source.dialect)
-    if dialect is None:
-        raise ConfigError(
-            f'tasks names dialect "{source.dialect}", which no installed plugin brings',
-            where=f"{config.file}:{source.line or 1}",
-            hint="there are " + (", ".join(sorted(known.dialects)) or "none"),
-        )
-    return dialect(data, source.file)
-
-
-class _Recall:
+class Recall:
     """The newest checkpoint of a text whose definition it records."""
 
-    def __init__(self, texts: Sequence[TaskText], recorded: Sequence[Recorded]) -> None:
-        definitions = Counter(text.definition for text in texts)
+    def __init__(self, everywhere: Sequence[str], recorded: Sequence[Recorded]) -> None:
+        """`everywhere`: the definitions of all texts, groups included."""
+        definitions = Counter(everywhere)
         self._unique = {definition for definition, count in definitions.items() if count == 1}
         self._found: dict[tuple[str, str], Checkpoint] = {}
         for found in recorded:
@@ -213,19 +166,6 @@ class _Recall:
 def _templates(config: Config) -> list[RepoPath]:
     found = (options.get("template") for options in config.executors.values())
     return [path for path in found if isinstance(path, str)]
-
-
-def _ownership_warnings(before: Sequence[Task], after: Sequence[Task]) -> list[Warning_]:
-    return [
-        Warning_(
-            old.name.file,
-            old.text.line,
-            "counts-as-keep",
-            f"{old.name.id} shares a target with a task whose files people edit, so it counts as keep, too",
-        )
-        for old, new in zip(before, after, strict=True)
-        if old.on_edit != new.on_edit
-    ]
 
 
 # -- which files are run and reported (SPEC section 2, "Which files") --------------------------------
@@ -260,4 +200,15 @@ def _folder(path: RepoPath) -> str:
     return parts[-2] if len(parts) > 1 else ""
 
 
-__all__ = ["CONFIG", "Known", "Loaded", "find_files", "load", "read_config", "reported_files"]
+__all__ = [
+    "CONFIG",
+    "DEFAULT_FILES",
+    "Loaded",
+    "Pieces",
+    "Recall",
+    "assembled",
+    "find_files",
+    "read_config",
+    "recalled_alike",
+    "reported_files",
+]

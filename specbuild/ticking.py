@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.task import Box, RepoPath, Task, TaskFile, TaskName, TaskText
-from specbuild.taskfile import parse
-from specbuild.taskfile.ticks import boxes_of, emptied, set_boxes
 
 
 class Sheets:
@@ -26,6 +24,8 @@ class Sheets:
 
     def tick(self, task: Task, snapshot: Snapshot) -> Mapping[RepoPath, bytes]:
         """The task's file with its box ticked, and those of groups that this completes; {}: nothing to do."""
+        from specbuild.taskfile.ticks import boxes_of, set_boxes  # noqa: PLC0415  (a look needs no parser)
+
         path = task.name.file
         data = snapshot.read(path)
         if data is None:
@@ -76,6 +76,8 @@ class Sheets:
         held = self._sheets.get(path)
         if held is not None and held[0] == data:
             return held[1]
+        from specbuild.taskfile import parse  # noqa: PLC0415  (as above)
+
         file = self._parse.get(path, parse)(data, path)
         self._sheets[path] = (data, file)
         return file
@@ -83,6 +85,8 @@ class Sheets:
 
 def _boxed_lines(data: bytes, file: TaskFile, path: RepoPath) -> list[tuple[bytes, bytes]]:
     """For each box its line without boxes, and what the box holds."""
+    from specbuild.taskfile.ticks import emptied  # noqa: PLC0415  (as above)
+
     found = []
     for box in file.boxes:
         start = data.rfind(b"\n", 0, box.start) + 1

@@ -14,7 +14,6 @@ from specbuild.cli.parts import (
     short_ids,
     tasks_option,
 )
-from specbuild.engine.verdict import Verdict
 
 STALE = 3
 
@@ -31,9 +30,9 @@ STALE = 3
 def command(**given: Any) -> int:
     """Exit 0 if nothing is stale in the working tree (or in commit REV), 3 if something is."""
     here = Here(Selection(given["tasks"], given["everything"], given["filter_"]), at=given["rev"])
-    verdicts = here.judge.all()
     stale = find_stale(here, strict=given["strict"], completed=given["completed"])
-    here.refuse_cut([verdicts[position] for position in stale])
+    verdicts = {position: here.judge.verdict(position) for position in stale}
+    here.refuse_cut([*verdicts.values()])
     tasks = here.tasks
     if given["as_json"]:
         print_json(
@@ -63,7 +62,8 @@ def command(**given: Any) -> int:
 def find_stale(here: Here, *, strict: bool = False, completed: bool = False) -> list[int]:
     """Positions of the tasks that a check is about and that are stale."""
 
-    def counts(position: int, verdict: Verdict) -> bool:
+    def counts(position: int) -> bool:
+        verdict = here.judge.verdict(position)
         if verdict.state == "claimed":
             return strict
         if not verdict.stale:
@@ -71,4 +71,5 @@ def find_stale(here: Here, *, strict: bool = False, completed: bool = False) -> 
         task = here.tasks[position]
         return not completed or task.text.ticked or bool(here.judge.checkpoints(position))
 
-    return [position for position in here.chosen() if counts(position, here.judge.verdict(position))]
+    doubtful = (position for position in here.chosen() if not here.judge.is_up_to_date(position))
+    return [position for position in doubtful if counts(position)]

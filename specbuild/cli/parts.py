@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from specbuild.cli.memo import Asked, Look, Memo
+from specbuild.cli.memo import Asked, Look, Memo, Standing
 from specbuild.cli.memo import read as read_memo
 from specbuild.cli.memo import write as write_memo
-from specbuild.engine.events import Outcome
 from specbuild.engine.filter import Facts, Filter, file_order
 from specbuild.engine.filter import parse as parse_filter
 from specbuild.engine.judge import Judge
@@ -24,9 +23,11 @@ from specbuild.git.history import GitHistory
 from specbuild.git.repository import Repository
 from specbuild.git.snapshot import WorkingTree
 from specbuild.git.tree import CommitSnapshot
-from specbuild.plugins import Registry
-from specbuild.project import Known, Loaded, load, read_config, reported_files
-from specbuild.runlog.reading import last_outcomes, read_runs
+from specbuild.project import Loaded, read_config, reported_files
+
+if TYPE_CHECKING:
+    from specbuild.engine.events import Outcome
+    from specbuild.plugins import Registry
 
 tasks_option = click.option(
     "--tasks", "tasks", multiple=True, metavar="FILE", help="Only the tasks of this file; may be repeated."
@@ -82,7 +83,9 @@ class Here:
         return GitHistory(self.repository, self.commit)
 
     @cached_property
-    def registry(self) -> Registry:
+    def registry(self) -> "Registry":
+        from specbuild.plugins import Registry
+
         return Registry(read_config(self.snapshot), self.snapshot.read)
 
     @property
@@ -115,6 +118,9 @@ class Here:
 
     def load(self, snapshot: Snapshot) -> Loaded:
         """The project of a snapshot; knows executors without loading code of the repository."""
+        from specbuild.loading import load
+        from specbuild.making import Known
+
         config = read_config(snapshot)
         known = Known(
             self.registry.defaults,
@@ -140,9 +146,14 @@ class Here:
 
     @cached_property
     def judge(self) -> Judge:
-        return self.judge_of(self.loaded, None if self._memo is None else self._memo.verdicts)
+        return self.judge_of(self.loaded, self.standing)
 
-    def judge_of(self, loaded: Loaded, known: Mapping[int, Verdict] | None = None) -> Judge:
+    @property
+    def standing(self) -> Standing | None:
+        """The verdicts of last time that still stand."""
+        return None if self._memo is None else self._memo.verdicts
+
+    def judge_of(self, loaded: Loaded, known: Standing | None = None) -> Judge:
         return Judge(
             loaded.project.graph,
             self.snapshot,
@@ -151,6 +162,7 @@ class Here:
             environment=os.environ,
             never=loaded.project.reports,
             known=known,
+            well=frozenset() if known is None else known.well,
         )
 
     @cached_property
@@ -168,7 +180,7 @@ class Here:
 
     def reported_positions(self) -> list[int]:
         """The tasks of the reported files, optional ones included, in order."""
-        return [position for position, task in enumerate(self.tasks) if task.name.file in self.reported]
+        return _of_files(self.loaded, self.reported)
 
     def refuse_cut(self, verdicts: Sequence[Verdict]) -> None:
         """Raises where a verdict says that no checkpoint was found, and history is cut."""
@@ -208,8 +220,10 @@ class Here:
         return choose(self.loaded, self.judge, self.reported, self.filter, lambda: self.outcomes)
 
     @cached_property
-    def outcomes(self) -> Mapping[TaskName, Outcome]:
+    def outcomes(self) -> "Mapping[TaskName, Outcome]":
         """What became of tasks in the last run, where its log still is."""
+        from specbuild.runlog.reading import last_outcomes, read_runs
+
         return last_outcomes(read_runs(self.runs_folder))
 
     @property
@@ -249,16 +263,16 @@ def choose(
     judge: Judge,
     reported: frozenset[RepoPath],
     filter_: Filter | None,
-    outcomes: Callable[[], Mapping[TaskName, Outcome]],
+    outcomes: "Callable[[], Mapping[TaskName, Outcome]]",
 ) -> list[int]:
     """Positions of the tasks that files and filter choose; raises UsageError where a filter chooses none.
 
     `outcomes` of the last run are asked for where the filter wants them: its log may be long.
     """
     graph = loaded.project.graph
-    wanted = [position for position, task in enumerate(graph.tasks) if task.name.file in reported]
+    wanted = _of_files(loaded, reported)
     if filter_ is None:
-        return [position for position in wanted if not graph.tasks[position].text.optional]
+        return [position for position in wanted if position not in graph.optional]
     order = file_order(task.text for task in graph.tasks)
     last = outcomes() if "failed" in filter_.words else {}
     found = []
@@ -277,6 +291,11 @@ def choose(
     if not found:
         raise UsageError("the filter chooses no task", hint="specbuild lint lists what there is")
     return found
+
+
+def _of_files(loaded: Loaded, files: frozenset[RepoPath]) -> list[int]:
+    """Positions of the tasks of these files, in order."""
+    return [position for name, position in loaded.project.graph.index.items() if name.file in files]
 
 
 @contextmanager

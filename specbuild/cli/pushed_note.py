@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
+from specbuild.cli.memo import depends_on_names
 from specbuild.cli.parts import Here
 from specbuild.cli.pushes import Judgement, edited
 from specbuild.engine.glob import fixed_folder, is_glob
@@ -45,46 +47,49 @@ def _is_hooked(repository: Repository) -> bool:
 
 def _write(here: Here, commit: Oid, branch: str | None) -> None:
     """That a disk cannot be written to costs time, no more."""
-    exact, folders, open_folders = _looked_at(here)
-    if any((entry := here.snapshot.entry(path)) and entry.mode == SYMLINK for path in exact):
-        return  # where it leads to counts, too
-    items = [known.EXACT + os.fsencode(path) for path in sorted(exact)]
-    items += [known.FOLDER + os.fsencode(path) for path in sorted(folders)]
-    items += [known.OPEN + os.fsencode(path) for path in sorted(open_folders)]
+    looked = _looked_at(here)
+    if looked.has_links:
+        return  # where they lead to counts, too
+    items = [known.EXACT + os.fsencode(path) for path in sorted(looked.exact)]
+    items += [known.FOLDER + os.fsencode(path) for path in sorted(looked.folders)]
+    items += [known.OPEN + os.fsencode(path) for path in sorted(looked.open_folders)]
     several = here.loaded.config.tasks is None and len(here.loaded.project.files) > 1
     common = here.repository.common_dir
     note = known.compose(commit, branch if several else None, items, common)
     write_aside(os.path.join(common, "specbuild", known.NAME), note)
 
 
-def _looked_at(here: Here) -> tuple[set[RepoPath], set[RepoPath], set[RepoPath]]:
-    """Single paths, folders of which all counts, and those in which what comes or goes counts."""
-    graph = here.loaded.project.graph
-    exact: set[RepoPath] = set(here.loaded.project.sources)
+class _Looked(NamedTuple):
+    """All that a judgement looked at."""
+
+    exact: set[RepoPath]  # single paths
+    folders: set[RepoPath]  # all below them counts
+    open_folders: set[RepoPath]  # what comes or goes below them counts
+    has_links: bool
+
+
+def _looked_at(here: Here) -> _Looked:
+    graph, standing = here.loaded.project.graph, here.standing
+    exact: set[RepoPath] = {*here.loaded.project.sources}
     folders: set[RepoPath] = set()
     open_folders: set[RepoPath] = set(_homes_of_task_files(here))
-    for position, task in enumerate(graph.tasks):
-        for path in (*here.judge.inputs(position).paths, *task.targets, *task.reads):
-            (folders if path.endswith("/") else exact).add(path)
-        exact.update(path for path in task.inputs if not path.endswith("/") and not is_glob(path))
-        open_folders.update(looked_through(task, here.snapshot))
-        if _depends_on_names(here, position):
+    for position in range(len(graph.tasks)):
+        if standing is not None and position in standing:  # it looked at single files, which follow
+            names = standing.names(position)
+        else:
+            task = graph.tasks[position]
+            for path in (*here.judge.inputs(position).paths, *task.targets, *task.reads):
+                (folders if path.endswith("/") else exact).add(path)
+            exact.update(path for path in task.inputs if not path.endswith("/") and not is_glob(path))
+            open_folders.update(looked_through(task, here.snapshot))
+            names = depends_on_names(here.loaded, here.judge, position)
+        if names:
             open_folders.add("")
-    return exact, folders, open_folders
-
-
-def _depends_on_names(here: Here, position: int) -> bool:
-    """Whether paths in a task's prose mean what happens to be there, not what a checkpoint recorded."""
-    task = here.tasks[position]
-    if not task.text.mentions:
-        return False
-    if here.loaded.decisions[position].targets is not None:
-        return True
-    definition = task.text.definition
-    return not any(
-        recorded.checkpoint.definition == definition and not recorded.undone
-        for recorded in here.judge.checkpoints(position)
-    )
+    has_links = any((entry := here.snapshot.entry(path)) and entry.mode == SYMLINK for path in exact)
+    if standing is not None:
+        exact |= standing.looked()
+        has_links |= standing.has_links
+    return _Looked(exact, folders, open_folders, has_links)
 
 
 def _homes_of_task_files(here: Here) -> Iterator[RepoPath]:

@@ -83,7 +83,6 @@ class Judgement:
 
 def judge(here: Pushed, *, check: bool, skip: Collection[str] = ()) -> Judgement:
     """What a hook makes of a commit. `check`: only what is stale though completed counts."""
-    here.judge.all()
     here.memorise()
     stale = find_stale(here, completed=check)
     skipped = {position for position in stale if _is_named(here, position, skip)}
@@ -126,9 +125,8 @@ def _rolled_back(here: Pushed, stale: Collection[int]) -> set[int]:
         )
 
     wanted = set(stale)
-    for position in here.loaded.project.graph.order:
-        verdict = here.judge.verdict(position)
-        if position in wanted and verdict.stale and follows(verdict):
+    for position in here.loaded.project.graph.order if wanted else ():
+        if position in wanted and (verdict := here.judge.verdict(position)).stale and follows(verdict):
             found.add(position)
     return found
 
@@ -138,10 +136,11 @@ def _waiting(here: Pushed, counted: Collection[int], held: Collection[int]) -> s
     graph = here.loaded.project.graph
     found: set[int] = set()
     wanted = set(counted)
-    for position in graph.order:
-        done = here.judge.verdict(position).checkpoint is not None or bool(here.judge.checkpoints(position))
-        if position not in wanted or done:
+    for position in graph.order if wanted else ():
+        if position not in wanted:
             continue
+        if here.judge.verdict(position).checkpoint is not None or here.judge.checkpoints(position):
+            continue  # it was done before
         if any((hard and source in held) or source in found for source, hard in waits_for(graph, position)):
             found.add(position)
     return found

@@ -17,13 +17,15 @@ __all__ = ["Barrier", "Edge", "Graph", "build"]
 class Graph:
     """Tasks in order, each with the edges that lead into it."""
 
-    tasks: tuple[Task, ...]
-    index: dict[TaskName, int]
+    tasks: Sequence[Task]
+    index: dict[TaskName, int]  # in order of the tasks
     edges: tuple[tuple[Edge, ...], ...]  # by task; without the phase edges of `barriers`
     barriers: tuple[Barrier, ...]
     order: tuple[int, ...]  # topological, otherwise as the files have them
     writers: Writers
     looks: tuple[tuple[RepoPath, ...], ...]  # by task: what it reads that tasks target or may target
+    definitions: tuple[str, ...]  # by task: its text's
+    optional: frozenset[int]  # positions of the tasks that run only if named
     barred: Mapping[int, tuple[Barrier, ...]] = field(default_factory=dict)  # barriers before a task
     warnings: tuple[Warning_, ...] = ()
 
@@ -74,6 +76,8 @@ def build(tasks: Sequence[Task]) -> Graph:
         order=order,
         writers=writers,
         looks=looks,
+        definitions=tuple([task.text.definition for task in tasks]),
+        optional=frozenset([position for position, task in enumerate(tasks) if task.text.optional]),
         barred={position: tuple(found) for position, found in barred.items()},
         warnings=tuple(draft.warnings),
     )

@@ -14,7 +14,7 @@ from specbuild.engine.key import KeyParts, digest
 from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.recipe import placeholders
 from specbuild.engine.result import result_of
-from specbuild.engine.task import RepoPath, Task, TaskName
+from specbuild.engine.task import RepoPath, Task
 from specbuild.engine.values import values
 from specbuild.engine.verdict import Reason, Verdict
 
@@ -36,8 +36,12 @@ class Judge:
         environment: Mapping[str, str],
         never: Collection[RepoPath] = (),
         known: Mapping[int, Verdict] | None = None,
+        well: AbstractSet[int] = frozenset(),
     ) -> None:
-        """`known`: verdicts found before, of tasks for which nothing changed since."""
+        """`known`: verdicts found before, of tasks for which nothing changed since.
+
+        `well`: positions of those that are up to date, for who need not look the verdict up.
+        """
         self.graph = graph
         self.snapshot = snapshot
         self.history = history
@@ -48,7 +52,10 @@ class Judge:
         self._owners = _Owners(graph)
         self._rank = {position: rank for rank, position in enumerate(graph.order)}
         self._found: dict[int, list[Recorded]] = {}
-        self._verdicts: dict[int, Verdict] = dict(known or {})
+        self._verdicts: dict[int, Verdict] = {}
+        self._known = known or {}
+        self._standing = {*self._known}  # positions of which nothing was forgotten
+        self._well = well
         self._inputs: dict[int, Inputs] = {}
         self._doubtful: set[int] = set()  # depend on what was forgotten or recorded since they were judged
 
@@ -61,9 +68,21 @@ class Judge:
     def verdict(self, position: int) -> Verdict:
         """One task's; remembered until `forget`."""
         if position not in self._verdicts:
-            for place in self._unjudged(position):
-                self._verdicts[place] = self._judge(place)
+            if position in self._standing:
+                self._verdicts[position] = self._known[position]
+            else:
+                for place in self._unjudged(position):
+                    self._verdicts[place] = self._judge(place)
         return self._verdicts[position]
+
+    def is_up_to_date(self, position: int) -> bool:
+        """As its verdict says, which is looked up only where that is not known anyway."""
+        if position in self._well and position in self._standing and position not in self._verdicts:
+            return True
+        return self.verdict(position).state == "up-to-date"
+
+    def _is_judged(self, position: int) -> bool:
+        return position in self._verdicts or position in self._standing
 
     def _unjudged(self, position: int) -> list[int]:
         """The task after all that it depends on by content: asked of each other they would fill the stack."""
@@ -71,7 +90,7 @@ class Judge:
         while waiting:
             for edge in self.graph.content(waiting.pop()):
                 source = self.graph.index[edge.source]
-                if source not in found and source not in self._verdicts:
+                if source not in found and not self._is_judged(source):
                     found.add(source)
                     waiting.append(source)
         return sorted(found, key=self._rank.__getitem__) if len(found) > 1 else [position]
@@ -79,6 +98,7 @@ class Judge:
     def forget(self, position: int) -> None:
         """The tree changed where this task looks: the next question looks again."""
         self._verdicts.pop(position, None)
+        self._standing.discard(position)
         self._inputs.pop(position, None)
         self._doubtful.update(self._followers.get(position, ()))
 
@@ -87,7 +107,7 @@ class Judge:
 
         `touched`: files that may have changed since they were looked at.
         """
-        if position in self._doubtful or position not in self._verdicts or self.looks_widely(position):
+        if position in self._doubtful or not self._is_judged(position) or self.looks_widely(position):
             self._doubtful.discard(position)
             self.forget(position)
         elif touched:
@@ -421,11 +441,15 @@ class _Owners:
     """Whose a checkpoint is: the one task with its definition, else the task with its name."""
 
     def __init__(self, graph: Graph) -> None:
-        self._by_definition: dict[str, list[int]] = defaultdict(list)
-        self._by_name: dict[TaskName, int] = {}
-        for position, task in enumerate(graph.tasks):
-            self._by_definition[task.text.definition].append(position)
-            self._by_name[task.name] = position
+        self._by_name = graph.index
+        self._definitions = graph.definitions
+
+    @cached_property
+    def _by_definition(self) -> Mapping[str, Sequence[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for position, definition in enumerate(self._definitions):
+            found[definition].append(position)
+        return found
 
     def of(self, recorded: Recorded) -> int | None:
         same = self._by_definition.get(recorded.checkpoint.definition, ())

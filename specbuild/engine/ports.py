@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded
-from specbuild.engine.events import Event
 from specbuild.engine.task import Entry, Isolation, Oid, RepoPath, Task, TaskName
 from specbuild.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from specbuild.engine.events import Event
 
 __all__ = [
     "Attempt",
@@ -341,5 +343,5 @@ class Clock(Protocol):
         """Waits, but no longer than until `cancelled` says so."""
 
 
-Reporter = Callable[[Event], None]
+Reporter = Callable[["Event"], None]
 """Whoever wants to know what happens; it must not raise and cannot change anything."""

@@ -1,6 +1,6 @@
 """What a task is: the values that every other module passes around."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -125,7 +125,7 @@ class TaskFile:
     """What one task file says."""
 
     path: RepoPath
-    tasks: tuple[TaskText, ...]  # in order of the file, groups included
+    tasks: Sequence[TaskText]  # in order of the file, groups included
     boxes: tuple[Box, ...]
     warnings: tuple[Warning_, ...]
 

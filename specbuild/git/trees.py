@@ -211,7 +211,16 @@ def write_object(raw: "pygit2.Repository", kind: int, data: bytes) -> Oid:
     return str(raw.write(kind, data))
 
 
-def same_names(repo: Repository, one: Oid, other: Oid) -> bool:
-    """Whether two trees hold the same paths, each the same kind of thing. Raises KeyError: one is gone."""
-    difference = repo.raw.diff(one, other)
-    return all(delta.status_char() == "M" for delta in difference.deltas)
+def changed_files(repo: Repository, one: Oid, other: Oid) -> set[RepoPath] | None:
+    """Paths whose bytes or modes differ; None: other paths are there, or other kinds of things.
+
+    Raises KeyError where one of them is gone.
+    """
+    if one == other:
+        return set()
+    changed = set()
+    for delta in repo.raw.diff(one, other).deltas:
+        if delta.status_char() != "M":
+            return None
+        changed.add(os.fsdecode(delta.new_file.raw_path))
+    return changed
