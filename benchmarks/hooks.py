@@ -6,6 +6,7 @@ Prints medians of wall milliseconds, whole processes, and the difference from th
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ import tree
 
 SPECBUILD = os.path.join(sysconfig.get_path("scripts"), "specbuild")
 ZEROS = "0" * 40
+OTHER = "other"
 
 
 def prepare(folder: str, tasks: int) -> None:
@@ -37,9 +39,21 @@ def prepare(folder: str, tasks: int) -> None:
     call(folder, "git", "commit", "-qm", "outputs")
     call(folder, SPECBUILD, "adopt", "stale")
     call(folder, SPECBUILD, "hook", "install", "--force")
+    elsewhere(folder, tasks)
     with open(f"{folder}/.git/empty-hook", "w", encoding="utf-8") as file:
         file.write("#!/bin/sh\nexit 0\n")
     os.chmod(f"{folder}/.git/empty-hook", 0o755)
+
+
+def elsewhere(folder: str, tasks: int) -> None:
+    """A branch that is not checked out: an input edited, and the task that reads it built."""
+    call(folder, "git", "switch", "-qc", OTHER)
+    with open(f"{folder}/{tree.inputs(tasks - 1)[0]}", "a", encoding="utf-8") as file:
+        file.write("edited\n")
+    call(folder, "git", "commit", "-qam", "edit")
+    call(folder, SPECBUILD, "--quiet")
+    call(folder, "git", "switch", "-q", "main")
+    call(folder, SPECBUILD, "status")
 
 
 def call(folder: str, *command: str) -> str:
@@ -49,10 +63,10 @@ def call(folder: str, *command: str) -> str:
     return done.stdout.strip()
 
 
-def hook(folder: str, path: str) -> float:
-    """Milliseconds of one call as git makes it."""
-    head = call(folder, "git", "rev-parse", "HEAD")
-    line = f"refs/heads/main {head} refs/heads/main {ZEROS}\n"
+def hook(folder: str, path: str, branch: str = "main") -> float:
+    """Milliseconds of one call as git makes it, for the push of a branch."""
+    commit = call(folder, "git", "rev-parse", branch)
+    line = f"refs/heads/{branch} {commit} refs/heads/{branch} {ZEROS}\n"
     start = time.perf_counter()
     done = subprocess.run(
         [path, "origin", "url"], cwd=folder, input=line, text=True, capture_output=True, check=False
@@ -70,10 +84,16 @@ def another_commit(folder: str) -> None:
     call(folder, "git", "commit", "-qm", "notes")
 
 
+def no_note(folder: str) -> None:
+    """Of which pushed commits are known to be up to date; tasks and verdicts stay remembered."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{folder}/.git/specbuild/pushed")
+
+
 def nothing_known(folder: str) -> None:
-    note = f"{folder}/.git/specbuild/pushed"
-    if os.path.exists(note):
-        os.unlink(note)
+    no_note(folder)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{folder}/.git/specbuild/memo")
 
 
 def main() -> None:
@@ -86,17 +106,21 @@ def main() -> None:
         prepare(folder, options.tasks)
         ours, empty = f"{folder}/.git/hooks/pre-push", f"{folder}/.git/empty-hook"
         hook(folder, ours)
-        rows: dict[str, tuple[str, Callable[[str], None]]] = {
-            "an empty shell hook": (empty, lambda _: None),
-            "specbuild, the commit is known": (ours, lambda _: None),
-            "specbuild, a new commit beside the tasks": (ours, another_commit),
-            "specbuild, judged in full": (ours, nothing_known),
+        rows: dict[str, tuple[str, str, Callable[[str], None]]] = {
+            "an empty shell hook": (empty, "main", lambda _: None),
+            "specbuild, the commit is known": (ours, "main", lambda _: None),
+            "specbuild, a new commit beside the tasks": (ours, "main", another_commit),
+            "specbuild, a branch that is not checked out": (ours, OTHER, no_note),
+            "specbuild, nothing remembered": (ours, "main", nothing_known),
         }
         taken: dict[str, list[float]] = {what: [] for what in rows}
         for _ in range(options.runs):
-            for what, (path, before) in rows.items():
+            for what, (path, branch, before) in rows.items():
                 before(folder)
-                taken[what].append(hook(folder, path))
+                taken[what].append(hook(folder, path, branch))
+                if before is nothing_known:
+                    call(folder, SPECBUILD, "status")
+                    hook(folder, ours)
     base = statistics.median(taken["an empty shell hook"])
     print(f"{options.tasks} tasks, nothing stale, medians of {options.runs} alternating runs\n")
     print(f"{'pre-push':<44}{'ms':>8}{'added':>8}")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from specbuild.cli.memo import Asked, Look, Memo, Standing
+from specbuild.cli.memo import Asked, Look, Memo
 from specbuild.cli.memo import read as read_memo
 from specbuild.cli.memo import write as write_memo
+from specbuild.cli.standing import Standing
 from specbuild.engine.filter import Facts, Filter, file_order
 from specbuild.engine.filter import parse as parse_filter
 from specbuild.engine.judge import Judge

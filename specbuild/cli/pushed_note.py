@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from specbuild.cli.memo import depends_on_names
 from specbuild.cli.parts import Here
 from specbuild.cli.pushes import Judgement, edited
+from specbuild.cli.standing import depends_on_names
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.inputs import looked_through
 from specbuild.engine.modes import SYMLINK
@@ -82,7 +82,7 @@ def _looked_at(here: Here) -> _Looked:
                 (folders if path.endswith("/") else exact).add(path)
             exact.update(path for path in task.inputs if not path.endswith("/") and not is_glob(path))
             open_folders.update(looked_through(task, here.snapshot))
-            names = depends_on_names(here.loaded, here.judge, position)
+            names = depends_on_names(here.judge, position)
         if names:
             open_folders.add("")
     has_links = any((entry := here.snapshot.entry(path)) and entry.mode == SYMLINK for path in exact)
