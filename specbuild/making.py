@@ -46,6 +46,11 @@ class Paths(NamedTuple):
     absent: frozenset[RepoPath] = frozenset()
     unresolved: tuple[str, ...] = ()
 
+    def declared(self, targets: tuple[RepoPath, ...], written: tuple[str, ...]) -> "Paths":
+        """With declared targets in place of those that were inferred."""
+        reads = tuple(path for path in self.reads if path not in targets)
+        return Paths(targets, written, reads, self.absent & frozenset(targets))
+
 
 class Maker:
     """Makes tasks of texts and decisions, in order: each sees the targets of those before it."""
@@ -63,10 +68,12 @@ class Maker:
         self, text: TaskText, decision: Decision, root: RepoPath, checkpoint: Checkpoint | None
     ) -> tuple[Task, Sequence[Warning_]]:
         warnings: Sequence[Warning_] = ()
-        if decision.targets is None and checkpoint is not None:
-            paths = as_recorded(text, checkpoint)
+        if checkpoint is None:
+            paths, warnings = self._resolved(text, root)
         else:
-            paths, warnings = self._resolved(text, decision, root)
+            paths = as_recorded(text, checkpoint)
+        if decision.targets is not None:
+            paths = paths.declared(self._targets(text, decision.targets, root), decision.targets)
         self._places.add(paths.targets)
         task = Task(
             text=text,
@@ -100,20 +107,15 @@ class Maker:
         )
         return task, warnings
 
-    def _resolved(
-        self, text: TaskText, decision: Decision, root: RepoPath
-    ) -> tuple[Paths, Sequence[Warning_]]:
-        """Paths as the description says them; declared targets take the place of inferred ones."""
+    def _resolved(self, text: TaskText, root: RepoPath) -> tuple[Paths, Sequence[Warning_]]:
+        """Paths as the description says them."""
         found = resolve(text, self._places, root=root)
-        if decision.targets is None:
-            written = _targets_in_prose(text)
-            return Paths(found.targets, written, found.reads, found.absent, found.unresolved), found.warnings
+        written = _targets_in_prose(text)
+        return Paths(found.targets, written, found.reads, found.absent, found.unresolved), found.warnings
+
+    def _targets(self, text: TaskText, declared: Sequence[str], root: RepoPath) -> tuple[RepoPath, ...]:
         below = root if "targets" in text.keys else ""
-        targets = tuple(
-            dict.fromkeys(_real(self._links, normal(path, root=below)) for path in decision.targets)
-        )
-        reads = tuple(path for path in found.reads if path not in targets)
-        return Paths(targets, decision.targets, reads, found.absent & frozenset(targets)), found.warnings
+        return tuple(dict.fromkeys(_real(self._links, normal(path, root=below)) for path in declared))
 
     def _links_above(self, decision: Decision, root: RepoPath) -> tuple[RepoPath, ...]:
         """What a strict tree must hold for declared paths to be there as they are written."""

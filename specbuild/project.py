@@ -136,10 +136,13 @@ def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) ->
     warned = {(warning.file, warning.line) for warning in loaded.project.warnings}
     for position in concerned:
         task, checkpoint = graph.tasks[position], recall.of(graph.tasks[position].text)
-        if checkpoint is None or loaded.decisions[position].targets is not None:
+        if checkpoint is None:
             continue
-        now = Paths(task.targets, task.targets_written, task.reads, task.absent, task.unresolved)
-        if now != as_recorded(task.text, checkpoint) or (task.name.file, task.text.line) in warned:
+        then = Paths(task.targets, task.targets_written, task.reads, task.absent, task.unresolved)
+        now = as_recorded(task.text, checkpoint)
+        if task.targets_declared:
+            now = now.declared(task.targets, task.targets_written)
+        if then != now or (task.name.file, task.text.line) in warned:
             return False
     return True
 

@@ -68,3 +68,22 @@ def test_an_empty_ignored_folder_is_in_nobodys_way(make: Make) -> None:
     work = make(box("T001", "dist/", run="mkdir -p dist; echo 1 >dist/a"), **ignored)
     (work.folder / "dist").mkdir()
     work.build()
+
+
+def test_a_name_in_prose_means_the_same_once_a_declared_target_bears_it_too(make: Make) -> None:
+    copy = (
+        "- [ ] T001 Make a copy from plain.txt\n  - targets: out/plain.txt\n  - run: cat {inputs} >{target}\n"
+    )
+    work = make(
+        copy,
+        config='[build]\nexecutor = "shell"\ninputs = ["common"]\n',
+        **{"in/plain.txt": "1\n", "common": "0\n"},
+    )
+    work.build()
+    [task] = work.document("status")["tasks"]
+    assert task["reads"] == ["in/plain.txt"]
+    assert work.stale() == []
+    work.type("in/plain.txt", "2\n")
+    assert work.stale() == ["T001"]
+    work.build()
+    assert work.stale() == []
