@@ -24,6 +24,8 @@ TASKS = """# Tasks
 - [ ] T005 Make out/docs.txt
   - inputs: docs
 - [ ] T006 Make out/notes.txt from notes/
+- [ ] T007 Make a copy from plain.txt
+  - targets: out/plain.txt
 """
 CONFIG = """[build]
 executor = "shell"
@@ -50,6 +52,7 @@ FILES = {
     "docs/x.txt": "x\n",
     "notes/x.txt": "x\n",
     "other/z.txt": "z\n",
+    "other/plain.txt": "plain\n",
     "plugins/mine.py": "# nothing\n",
 }
 Change = Callable[[Box], None]
@@ -105,6 +108,10 @@ CHANGES |= {
     "HEAD moved": _git("commit", "-q", "--allow-empty", "-m", "more"),
     "HEAD moved with everything": _git("commit", "-q", "-a", "-m", "all"),
     "refs packed": _git("pack-refs", "--all"),
+    "a file that a name in prose means, too": lambda box: _committed(box, "more/plain.txt"),
+    "a file nearer to a name in prose": lambda box: _committed(box, "plain.txt"),
+    "a file committed that no prose means": lambda box: _committed(box, "more/else.txt"),
+    "a file gone that a name in prose meant": _git("rm", "-q", "other/plain.txt"),
     "objects packed": _git("gc", "-q"),
     "reset by one": _git("reset", "-q", "--hard", "HEAD~1"),
     "the last commit reverted": _git("revert", "--no-edit", "HEAD"),
@@ -130,6 +137,12 @@ CHANGES |= {
     "an input folder removed": lambda box: shutil.rmtree(box.folder / "lib", ignore_errors=True),
     "the environment": lambda _box: os.environ.update(FLAVOUR="sweet"),
 }
+
+
+def _committed(box: Box, path: str) -> None:
+    box.type(path, "committed\n")
+    box.git("add", path)
+    box.git("commit", "-q", "-m", "another file", ok=False)
 
 
 def _instead(folder: Path) -> None:
@@ -211,6 +224,7 @@ def built() -> Iterator[Box]:
         os.chdir(box.folder)
         try:
             assert full(["-q"])[0] == 0
+            assert full(["check"])[1] == "nothing is stale\n"
             yield box
         finally:
             os.chdir(back)

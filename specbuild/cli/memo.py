@@ -41,12 +41,32 @@ class Look(NamedTuple):
     commit: Oid | None  # None: there is none yet
 
 
+class Names(NamedTuple):
+    """What the tree of a commit was asked, to find what names in prose mean."""
+
+    last: set[str]  # which paths end so
+    files: set[RepoPath]  # whether they are there
+    folders: set[RepoPath]  # whether anything is below them
+
+    def concern(self, path: RepoPath) -> bool:
+        """Whether an answer may be another where this path came or went."""
+        at = path.rfind("/")
+        if path in self.files or path[at + 1 :] in self.last:
+            return True
+        while at > 0:
+            if path[: at + 1] in self.folders:
+                return True
+            at = path.rfind("/", 0, at)
+        return False
+
+
 class Asked:
     """A snapshot that remembers where it was asked, and what there was that is neither file nor nothing."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.working = snapshot.working
         self.kinds: dict[RepoPath, str] = {}
+        self.names = Names(set(), set(), set())
         self.whole = False  # whether it told more than that: what a folder holds, where a link leads
         self._snapshot = snapshot
 
@@ -60,7 +80,7 @@ class Asked:
         self.whole = True
         return self._snapshot.below(folder)
 
-    # Which task files there are is asked anew each time, and names of a commit stay as they are.
+    # Which task files there are, and what they say, is asked anew each time.
 
     def glob(self, pattern: str) -> Sequence[RepoPath]:
         return self._snapshot.glob(pattern)
@@ -69,15 +89,19 @@ class Asked:
         return self._snapshot.read(path)
 
     def named(self, last: str) -> Sequence[RepoPath]:
+        self.names.last.add(last)
         return self._snapshot.named(last)
 
     def tracked(self, path: RepoPath) -> Entry | None:
+        self.names.files.add(path)
         return self._snapshot.tracked(path)
 
     def tracked_below(self, folder: RepoPath) -> bool:
+        self.names.folders.add(folder)
         return self._snapshot.tracked_below(folder)
 
     def exists(self, path: RepoPath) -> bool:
+        self.whole = True
         return self._snapshot.exists(path)
 
     def ignored(self, path: RepoPath) -> bool:
@@ -95,7 +119,8 @@ class Basis(NamedTuple):
     circumstances: bytes
     files: tuple[RepoPath, ...]  # task files, in order
     sources: Mapping[RepoPath, Entry | None]  # what says which tasks there are, and how they are run
-    tree: Oid  # of the commit whose names prose was resolved by
+    tree: Oid  # of the commit that all this stands on
+    names: Names
     kinds: Mapping[RepoPath, str]
     records: tuple[int, str]  # of history: how many lines there were, and their digest
 
@@ -133,8 +158,8 @@ def _read(look: Look, stream: BinaryIO) -> Memo | None:
     tree = _tree(look)
     if not isinstance(basis, Basis) or tree is None:
         return None
-    changed = changed_files(look.repository, basis.tree, tree)
-    if changed is None or not _stands(look, basis):
+    edited, moved = changed_files(look.repository, basis.tree, tree)
+    if any(map(basis.names.concern, moved)) or not _stands(look, basis):
         return None
     pieces, rows = shelf.read(stream)
     new = look.history.since(basis.records[0])
@@ -142,7 +167,7 @@ def _read(look: Look, stream: BinaryIO) -> Memo | None:
     files = tuple(source.file for source in find_files(look.snapshot, loaded.config))
     if files != basis.files or not recalled_alike(loaded, look.history, new):
         return None
-    doubtful = None if look.snapshot.working else changed
+    doubtful = None if look.snapshot.working else edited | moved
     return Memo(
         loaded, basis, Standing(rows, still(rows, loaded.project.graph, look.snapshot, new, doubtful))
     )
@@ -172,16 +197,18 @@ def write(look: Look, loaded: Loaded, judge: Judge, found: Asked | Memo, sources
         if found.whole:
             return
         kinds: Mapping[RepoPath, str] = found.kinds
+        names = found.names
     else:
         if count - len(found.verdicts) <= count // 10:
             return
-        kinds = found.basis.kinds
+        kinds, names = found.basis.kinds, found.basis.names
         held.update(found.basis.sources)
     basis = Basis(
         circumstances=_circumstances(look),
         files=tuple(source.file for source in loaded.sources),
         sources={path: look.snapshot.entry(path) for path in sorted(held)},
         tree=tree,
+        names=names,
         kinds=kinds,
         records=look.history.identity(None),
     )

@@ -152,10 +152,9 @@ def _looked(judge: Judge, position: int) -> dict[RepoPath, tuple[int, Oid] | Non
 
 def depends_on_names(judge: Judge, position: int) -> bool:
     """Whether paths in a task's prose mean what happens to be there, not what a checkpoint recorded."""
-    task = judge.graph.tasks[position]
-    text = task.text
-    if not text.mentions or task.targets_declared:
-        return bool(text.mentions)
+    text = judge.graph.tasks[position].text
+    if not text.mentions:
+        return False
     counting = judge.verdict(position).checkpoint
     recorded = judge.checkpoints(position) if counting is None else [counting, *judge.checkpoints(position)]
     return not any(found.checkpoint.definition == text.definition and not found.undone for found in recorded)

@@ -211,16 +211,15 @@ def write_object(raw: "pygit2.Repository", kind: int, data: bytes) -> Oid:
     return str(raw.write(kind, data))
 
 
-def changed_files(repo: Repository, one: Oid, other: Oid) -> set[RepoPath] | None:
-    """Paths whose bytes or modes differ; None: other paths are there, or other kinds of things.
+def changed_files(repo: Repository, one: Oid, other: Oid) -> tuple[set[RepoPath], set[RepoPath]]:
+    """Files whose bytes or modes differ; and those that came, went, or became another kind of thing.
 
-    Raises KeyError where one of them is gone.
+    Raises KeyError where one of the trees is gone.
     """
-    if one == other:
-        return set()
-    changed = set()
-    for delta in repo.raw.diff(one, other).deltas:
-        if delta.status_char() != "M":
-            return None
-        changed.add(os.fsdecode(delta.new_file.raw_path))
-    return changed
+    edited: set[RepoPath] = set()
+    moved: set[RepoPath] = set()
+    if one != other:
+        for delta in repo.raw.diff(one, other).deltas:
+            path = os.fsdecode(delta.new_file.raw_path)
+            (edited if delta.status_char() == "M" else moved).add(path)
+    return edited, moved

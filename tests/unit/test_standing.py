@@ -120,23 +120,20 @@ def test_what_stands_says_which_files_it_looked_at() -> None:
 
 def test_prose_depends_on_names_until_a_checkpoint_recorded_its_paths() -> None:
     project = Project("b: a", files={"a": "1"})
-    judge = project.load()[1]
-    [task] = judge.graph.tasks
-    mentioning = replace(task.text, mentions=(Mention("a", "read", certain=True),))
 
-    def asked(judge: Judge, *, declared: bool) -> bool:
-        named = replace(task, text=mentioning, targets_declared=declared)
-        return depends_on_names(replace_graph(judge, named), 0)
+    def asked(*, mentions: bool) -> bool:
+        judge = project.load()[1]
+        [task] = judge.graph.tasks
+        text = replace(task.text, mentions=(Mention("a", "read", certain=True),) if mentions else ())
+        judge.graph = replace(judge.graph, tasks=(replace(task, text=text),))
+        return depends_on_names(judge, 0)
 
-    def replace_graph(judge: Judge, named: object) -> Judge:
-        judge.graph = replace(judge.graph, tasks=(named,))  # type: ignore[arg-type]
-        return judge
-
-    assert not depends_on_names(judge, 0)  # it mentions nothing
-    assert asked(judge, declared=False)
+    assert not asked(mentions=False)
+    assert asked(mentions=True)
     project.build()
-    assert not asked(project.load()[1], declared=False)
-    assert asked(project.load()[1], declared=True)
+    assert not asked(mentions=True)
+    project.rules[0] = "b: a [def other]"
+    assert asked(mentions=True)
 
 
 # -- shelves ----------------------------------------------------------------------------------------
