@@ -26,6 +26,8 @@ TASKS = """# Tasks
 - [ ] T006 Make out/notes.txt from notes/
 - [ ] T007 Make a copy from plain.txt
   - targets: out/plain.txt
+- [ ]* T008 Make another from plain.txt
+  - targets: out/another.txt
 """
 CONFIG = """[build]
 executor = "shell"

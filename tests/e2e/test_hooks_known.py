@@ -162,8 +162,8 @@ def test_another_set_of_installed_packages_is_judged_anew(clone: Clone, tmp_path
 
 
 def test_names_that_may_come_to_mean_another_file_are_resolved_again(make: Make) -> None:
-    task = "- [x] T001 Write model.py from schema.json\n  - run: cp schema.json model.py\n  - targets: model.py\n"
-    clone = make(task, **{"schema.json": "{}\n"})
+    undone = "- [ ]* T002 Write model.py from schema.json\n"
+    clone = make(box("T001", "a.txt", "in.txt"), undone, **{"schema.json": "{}\n", "in.txt": "1\n"})
     assert judged(clone)[0] == 0
     clone.commit("edit", **{"other.txt": "x\n"})
     assert judged(clone)[1] is False
