@@ -11,7 +11,8 @@ from specbuild.engine.ports import Snapshot
 from specbuild.engine.task import RepoPath, Task, TaskFile, Warning_
 from specbuild.errors import ConfigError, TaskFileError
 from specbuild.making import Known, Maker, decided
-from specbuild.project import Loaded, Pieces, Recall, assembled, find_files, read_config
+from specbuild.project import Loaded, Pieces, assembled, find_files, read_config
+from specbuild.recalling import Recall
 from specbuild.refusals import refuse
 from specbuild.taskfile import parse as parse_tasks
 

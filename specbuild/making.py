@@ -6,13 +6,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from specbuild.config import Decider, Decision, ExecutorDefaults
-from specbuild.engine.checkpoint import ABSENT, Checkpoint
+from specbuild.engine.checkpoint import Checkpoint
 from specbuild.engine.glob import is_glob
+from specbuild.engine.paths import normal, outside
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.task import Need, RepoPath, Task, TaskFile, TaskName, TaskText, Warning_
+from specbuild.recalling import Paths, as_recorded, targets_in_prose
 from specbuild.taskfile.foreseen import Foreseen
 from specbuild.taskfile.links import Leaves, Links
-from specbuild.taskfile.paths import normal, outside, resolve
+from specbuild.taskfile.paths import resolve
 
 Dialect = Callable[[bytes, RepoPath], TaskFile]
 
@@ -35,21 +37,6 @@ def decided(text: TaskText, decide: Decider) -> tuple[TaskText, Decision | None]
         added = (Need(need, explicit=True, line=text.line) for need in decision.needs)
         text = replace(text, needs=(*text.needs, *added))
     return text, decision
-
-
-class Paths(NamedTuple):
-    """What a task makes and looks at, apart from its declared inputs."""
-
-    targets: tuple[RepoPath, ...]
-    written: tuple[str, ...]
-    reads: tuple[RepoPath, ...] = ()
-    absent: frozenset[RepoPath] = frozenset()
-    unresolved: tuple[str, ...] = ()
-
-    def declared(self, targets: tuple[RepoPath, ...], written: tuple[str, ...]) -> "Paths":
-        """With declared targets in place of those that were inferred."""
-        reads = tuple(path for path in self.reads if path not in targets)
-        return Paths(targets, written, reads, self.absent & frozenset(targets))
 
 
 class Maker:
@@ -110,7 +97,7 @@ class Maker:
     def _resolved(self, text: TaskText, root: RepoPath) -> tuple[Paths, Sequence[Warning_]]:
         """Paths as the description says them."""
         found = resolve(text, self._places, root=root)
-        written = _targets_in_prose(text)
+        written = targets_in_prose(text)
         return Paths(found.targets, written, found.reads, found.absent, found.unresolved), found.warnings
 
     def _targets(self, text: TaskText, declared: Sequence[str], root: RepoPath) -> tuple[RepoPath, ...]:
@@ -137,20 +124,6 @@ class Maker:
             *(normal(path, root=below) for path in decision.own_inputs),
         )
         return tuple(dict.fromkeys(each for path in inputs for each in _followed(links, _real(links, path))))
-
-
-def as_recorded(text: TaskText, checkpoint: Checkpoint) -> Paths:
-    """The paths of a checkpoint; its line is text that anybody may have written."""
-    return Paths(
-        targets=tuple(path for path in checkpoint.targets if outside(path) is None),
-        written=_targets_in_prose(text),
-        reads=checkpoint.reads,
-        absent=frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT),
-    )
-
-
-def _targets_in_prose(text: TaskText) -> tuple[str, ...]:
-    return tuple([mention.written for mention in text.mentions if mention.role == "target"])
 
 
 def _real(links: Links, path: RepoPath) -> RepoPath:

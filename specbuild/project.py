@@ -1,20 +1,20 @@
 """A project with what it is made of: its files, its config, and the pieces that can be kept."""
 
 import posixpath
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from specbuild.config import Config, Decision, TaskSource, parse
 from specbuild.config.settings import FILE as CONFIG
-from specbuild.engine.checkpoint import Checkpoint, Recorded
+from specbuild.engine.checkpoint import Recorded
 from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import Graph
 from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.task import RepoPath, TaskFile, TaskText, Warning_
 from specbuild.errors import ConfigError
+from specbuild.recalling import Paths, Recall, as_recorded
 from specbuild.ticking import Sheets
 
 if TYPE_CHECKING:
@@ -125,8 +125,6 @@ def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) ->
     definitions = {recorded.checkpoint.definition for recorded in new}
     if not definitions:
         return True
-    from specbuild.making import Paths, as_recorded  # noqa: PLC0415  (as above)
-
     graph = loaded.project.graph
     everywhere = [*graph.definitions, *(group.definition for group in loaded.project.groups)]
     concerned = [position for position, each in enumerate(graph.definitions) if each in definitions]
@@ -145,25 +143,6 @@ def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) ->
         if then != now or (task.name.file, task.text.line) in warned:
             return False
     return True
-
-
-class Recall:
-    """The newest checkpoint of a text whose definition it records."""
-
-    def __init__(self, everywhere: Sequence[str], recorded: Sequence[Recorded]) -> None:
-        """`everywhere`: the definitions of all texts, groups included."""
-        definitions = Counter(everywhere)
-        self._unique = {definition for definition, count in definitions.items() if count == 1}
-        self._found: dict[tuple[str, str], Checkpoint] = {}
-        for found in recorded:
-            checkpoint = found.checkpoint
-            if not found.undone and checkpoint.definition in definitions:
-                self._found.setdefault((checkpoint.definition, ""), checkpoint)
-                self._found.setdefault((checkpoint.definition, str(checkpoint.name)), checkpoint)
-
-    def of(self, text: TaskText) -> Checkpoint | None:
-        name = "" if text.definition in self._unique else str(text.name)
-        return self._found.get((text.definition, name))
 
 
 def _templates(config: Config) -> list[RepoPath]:
@@ -208,7 +187,6 @@ __all__ = [
     "DEFAULT_FILES",
     "Loaded",
     "Pieces",
-    "Recall",
     "assembled",
     "find_files",
     "read_config",

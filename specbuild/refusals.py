@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.glob import is_glob
 from specbuild.engine.modes import SUBMODULE
+from specbuild.engine.paths import outside, parents
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.task import RepoPath, Task
 from specbuild.errors import SpecbuildError, TaskFileError, raise_all
 from specbuild.taskfile.links import Leaves, Links
-from specbuild.taskfile.paths import outside, parents
 
 
 def refuse(project: Project, snapshot: Snapshot) -> None:

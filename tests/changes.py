@@ -26,7 +26,7 @@ TASKS = """# Tasks
 - [ ] T006 Make out/notes.txt from notes/
 - [ ] T007 Make a copy from plain.txt
   - targets: out/plain.txt
-- [ ]* T008 Make another from plain.txt
+- [ ]* T008 Make another from plain.txt and more/
   - targets: out/another.txt
 """
 CONFIG = """[build]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from specbuild.cli.parts import Here
 from specbuild.config.settings import Report
 from specbuild.diagnosis import diagnose
+from specbuild.engine.paths import outside
 from specbuild.errors import ConfigError, SpecbuildError, raise_all
 from specbuild.git.durable import write_aside
 from specbuild.project import CONFIG, Loaded
-from specbuild.taskfile.paths import outside
 
 if TYPE_CHECKING:
     from specbuild.engine.events import TaskFinished

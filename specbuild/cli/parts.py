@@ -313,8 +313,8 @@ def saved_cache(here: Here) -> Iterator[None]:
 def short_ids(here: Here) -> Callable[[TaskName], str]:
     """The id where it is unique, else the full name."""
     ids: dict[str, int] = {}
-    for task in here.tasks:
-        ids[task.name.id] = ids.get(task.name.id, 0) + 1
+    for name in here.loaded.project.graph.index:
+        ids[name.id] = ids.get(name.id, 0) + 1
     return lambda name: name.id if ids.get(name.id, 0) < 2 else str(name)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from specbuild.engine import glob
 from specbuild.engine.modes import EXECUTABLE, FOLDER, PLAIN, SUBMODULE
@@ -131,7 +131,7 @@ class CommitSnapshot:
 def read_tree(repository: Repository, oid: Oid) -> dict[str, Entry]:
     """One tree object's entries by name."""
     return {
-        name.decode("utf-8", "surrogateescape"): Entry(_canonical(int(mode, 8)), entry.hex())
+        name.decode("utf-8", "surrogateescape"): Entry(_canonical(mode), entry.hex())
         for mode, name, entry in _ENTRY.findall(repository.read(oid))
     }
 
@@ -143,8 +143,10 @@ def content(repository: Repository, entry: Entry) -> bytes:
     return repository.read(entry.oid)
 
 
-def _canonical(mode: int) -> int:
+@lru_cache(maxsize=64)  # a folder has thousands of entries of two or three modes
+def _canonical(written: bytes) -> int:
     """Old versions of git recorded more permission bits; git itself shows them as these two."""
+    mode = int(written, 8)
     if mode & 0o170000 != 0o100000:
         return mode
     return EXECUTABLE if mode & 0o100 else PLAIN

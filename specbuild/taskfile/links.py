@@ -6,8 +6,8 @@ from typing import Final
 
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.modes import SYMLINK
+from specbuild.engine.paths import parents
 from specbuild.engine.task import Entry, RepoPath
-from specbuild.taskfile.paths import parents
 
 _LONGEST: Final = 40  # links in a row, as in Linux
 

@@ -1,18 +1,12 @@
 """From paths as written to paths of the repository: what exists decides what a name means."""
 
-import posixpath
-import re
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from specbuild.engine.modes import SUBMODULE
+from specbuild.engine.paths import as_folder, normal, outside, parents
 from specbuild.engine.task import Entry, Mention, RepoPath, TaskText, Warning_
 from specbuild.taskfile.grammar import is_spec_name
-
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_DRIVE: Final = re.compile(r"[A-Za-z]:[\\/]")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)*\Z", re.ASCII)
-"""By far the commonest form; neither `.git` nor `..` can be in it."""
 
 
 class Resolved(NamedTuple):
@@ -40,7 +34,7 @@ class Places(Protocol):
 
 def resolve(task: TaskText, snapshot: Places, *, root: RepoPath = "") -> Resolved:
     """What the paths in a task's description mean in the commit that `snapshot` stands on."""
-    return _Resolver(task, snapshot, _folder(root)).resolve()
+    return _Resolver(task, snapshot, as_folder(root)).resolve()
 
 
 class _Resolver:
@@ -48,7 +42,7 @@ class _Resolver:
         self.task = task
         self.snapshot = snapshot
         self.root = root
-        self.beside = _folder(task.name.file.rpartition("/")[0])
+        self.beside = as_folder(task.name.file.rpartition("/")[0])
         self.warnings: list[Warning_] = []
 
     def resolve(self) -> Resolved:
@@ -149,47 +143,3 @@ class _Resolver:
 
     def _warn(self, code: str, message: str) -> None:
         self.warnings.append(Warning_(self.task.name.file, self.task.line, code, message))
-
-
-def _folder(path: RepoPath) -> RepoPath:
-    core = path.strip("/").removeprefix("./")
-    return f"{core}/" if core and core != "." else ""
-
-
-def normal(path: str, *, root: RepoPath = "") -> str:
-    """`path` from the repository's top, as git would name it: no `//`, `./` or `../` within.
-
-    What leads out of the repository keeps its look, for `outside` to refuse.
-    """
-    if not root and _PLAIN.match(path):
-        return path
-    if not path.strip() or path.startswith(("/", "~", "@")) or _DRIVE.match(path):
-        return path
-    joined = posixpath.normpath(_folder(root) + path)
-    return f"{joined}/" if path.endswith(("/", "/.")) and joined != "." else joined
-
-
-def parents(path: RepoPath) -> Iterator[RepoPath]:
-    """The folders above a path, without their `/`, the outermost first."""
-    at = path.find("/")
-    while 0 < at < len(path) - 1:
-        yield path[:at]
-        at = path.find("/", at + 1)
-
-
-def outside(path: str) -> str | None:
-    """Why a declared path is not allowed; None: it is."""
-    if _PLAIN.match(path):
-        return None
-    if not path.strip() or path in (".", "./"):
-        return "it names no file"
-    if _CONTROL.search(path):
-        return "it has control characters"
-    if path.startswith(("/", "~")) or _DRIVE.match(path):
-        return "it is not relative to the repository"
-    parts = path.rstrip("/").split("/")
-    if ".." in parts and posixpath.normpath(path).startswith(".."):
-        return "it leads out of the repository"
-    if any(part.lower() == ".git" for part in parts):
-        return "it is inside .git"
-    return None

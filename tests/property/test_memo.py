@@ -95,6 +95,41 @@ def test_a_commit_that_is_not_checked_out_is_judged_by_what_the_working_tree_tol
         assert {0, 1, 3, 6, 7} == {*found.verdicts}
 
 
+@pytest.mark.parametrize(
+    "name", ["content", "an input removed", "a target edited", "a file committed that no prose means"]
+)
+def test_a_commit_that_differs_is_judged_as_without_a_memo(name: str) -> None:
+    with built() as box:
+        full(STATUS)
+        box.git("switch", "-qc", "other")
+        CHANGES[name](box)
+        box.commit("a change")
+        box.git("switch", "-q", "main")
+        remembered = full(["check", "other", "--json"])
+        assert held() is not None
+        path(box).unlink()
+        assert remembered == full(["check", "other", "--json"])
+
+
+def test_other_installed_packages_may_say_something_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with built():
+        full(STATUS)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        assert held() is None
+
+
+def test_where_tasks_go_through_links_nothing_is_remembered() -> None:
+    with built() as box:
+        (box.folder / "linked").symlink_to("in")
+        linked = "- [ ] T009 Make out/linked.txt\n  - inputs: linked/a.txt\n"
+        box.commit("a link", **{"tasks.md": (box.text("tasks.md") or "") + linked})
+        path(box).unlink(missing_ok=True)
+        full(STATUS)
+        assert not path(box).exists()
+
+
 def test_a_new_file_that_no_prose_means_costs_nothing() -> None:
     with built() as box:
         box.commit(

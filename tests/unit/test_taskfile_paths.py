@@ -2,9 +2,10 @@
 
 import pytest
 
+from specbuild.engine.paths import normal, outside
 from specbuild.engine.task import Entry, RepoPath
 from specbuild.taskfile import parse
-from specbuild.taskfile.paths import Resolved, normal, outside, resolve
+from specbuild.taskfile.paths import Resolved, resolve
 
 
 class Tree:

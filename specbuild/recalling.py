@@ -1,0 +1,57 @@
+"""What checkpoints say of the paths of tasks whose text is as it was."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
+from specbuild.engine.paths import outside
+from specbuild.engine.task import RepoPath, TaskText
+
+
+class Paths(NamedTuple):
+    """What a task makes and looks at, apart from its declared inputs."""
+
+    targets: tuple[RepoPath, ...]
+    written: tuple[str, ...]
+    reads: tuple[RepoPath, ...] = ()
+    absent: frozenset[RepoPath] = frozenset()
+    unresolved: tuple[str, ...] = ()
+
+    def declared(self, targets: tuple[RepoPath, ...], written: tuple[str, ...]) -> "Paths":
+        """With declared targets in place of those that were inferred."""
+        reads = tuple(path for path in self.reads if path not in targets)
+        return Paths(targets, written, reads, self.absent & frozenset(targets))
+
+
+class Recall:
+    """The newest checkpoint of a text whose definition it records."""
+
+    def __init__(self, everywhere: Sequence[str], recorded: Sequence[Recorded]) -> None:
+        """`everywhere`: the definitions of all texts, groups included."""
+        definitions = Counter(everywhere)
+        self._unique = {definition for definition, count in definitions.items() if count == 1}
+        self._found: dict[tuple[str, str], Checkpoint] = {}
+        for found in recorded:
+            checkpoint = found.checkpoint
+            if not found.undone and checkpoint.definition in definitions:
+                self._found.setdefault((checkpoint.definition, ""), checkpoint)
+                self._found.setdefault((checkpoint.definition, str(checkpoint.name)), checkpoint)
+
+    def of(self, text: TaskText) -> Checkpoint | None:
+        name = "" if text.definition in self._unique else str(text.name)
+        return self._found.get((text.definition, name))
+
+
+def as_recorded(text: TaskText, checkpoint: Checkpoint) -> Paths:
+    """The paths of a checkpoint; its line is text that anybody may have written."""
+    return Paths(
+        targets=tuple(path for path in checkpoint.targets if outside(path) is None),
+        written=targets_in_prose(text),
+        reads=checkpoint.reads,
+        absent=frozenset(path for path, result in checkpoint.targets.items() if result == ABSENT),
+    )
+
+
+def targets_in_prose(text: TaskText) -> tuple[str, ...]:
+    return tuple([mention.written for mention in text.mentions if mention.role == "target"])
