@@ -73,6 +73,13 @@ def test_a_changed_file_takes_who_looked_at_it_and_who_depends_on_that(path: str
     assert standing(project, rows) == stand
 
 
+def test_it_takes_whoever_depends_on_it_along_any_number_of_edges() -> None:
+    project = built("b: a", "c: b", "d: c", "e: d", a="1")
+    _, rows = kept(project)
+    project.repo.type("a", "other")
+    assert standing(project, rows) == []
+
+
 def test_a_new_checkpoint_takes_its_task_and_who_depends_on_it() -> None:
     project = built("b: a", "c: b", "e: d", a="1", d="1")
     project.repo.type("d", "2")
