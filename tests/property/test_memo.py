@@ -120,6 +120,17 @@ def test_other_installed_packages_may_say_something_else(
         assert held() is None
 
 
+def test_where_an_input_is_a_link_what_it_leads_to_counts() -> None:
+    with built() as box:
+        (box.folder / "in/a.txt").unlink()
+        (box.folder / "in/a.txt").symlink_to("../other/z.txt")
+        box.commit("a link")
+        full(["-q"])
+        full(STATUS)
+        box.type("other/z.txt", "edited\n")
+        agree(box)
+
+
 def test_where_tasks_go_through_links_nothing_is_remembered() -> None:
     with built() as box:
         (box.folder / "linked").symlink_to("in")

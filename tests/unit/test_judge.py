@@ -368,3 +368,20 @@ def test_verdicts_that_are_known_are_not_found_again() -> None:
     other.renew(0, {"a"})
     assert other.verdict(0) is not known
     assert other.all() == judge.all()
+
+
+def test_what_is_known_to_be_up_to_date_is_so_until_it_is_forgotten() -> None:
+    project = built("b: a", "c: b", a="1")
+    loaded, judge = project.load()
+    known = {position: judge.verdict(position) for position in (0, 1)}
+    project.repo.type("a", "2")
+    tree, history = FakeTree(project.repo), FakeHistory(project.repo)
+    other = Judge(
+        loaded.graph, tree, history, task_files={}, environment={}, known=known, well=frozenset({0})
+    )
+    assert other.is_up_to_date(0)
+    assert other.is_up_to_date(1)  # its verdict says so
+    other.forget(0)
+    assert not other.is_up_to_date(0)
+    other.forget(1)
+    assert other.verdict(1).may_run

@@ -57,6 +57,19 @@ def test_what_looks_at_more_than_single_files_is_not_kept() -> None:
     assert rows.positions == (4,)
 
 
+def test_a_verdict_about_the_environment_is_not_kept_even_where_it_no_longer_matters() -> None:
+    project = built("b: a", a="1")
+    now = project.load()[1]
+    recorded = now.verdict(0).checkpoint
+    assert recorded is not None
+    of_then = recorded._replace(checkpoint=replace(recorded.checkpoint, local="f" * 20))
+    history = FakeHistory(project.repo)
+    known = {0: replace(now.verdict(0), checkpoint=of_then)}
+    again = Judge(now.graph, now.snapshot, history, task_files={}, environment={}, known=known)
+    assert rows_of(again, history.snapshot(project.repo.tip or "")).positions == ()
+    assert rows_of(now, history.snapshot(project.repo.tip or "")).positions == (0,)
+
+
 def test_all_stand_where_nothing_changed() -> None:
     project = built("b: a", "c: b", "e: d", a="1", d="1")
     _, rows = kept(project)
