@@ -26,7 +26,7 @@ TASKS = """# Tasks
 - [ ] T006 Make out/notes.txt from notes/
 - [ ] T007 Make a copy from plain.txt
   - targets: out/plain.txt
-- [ ]* T008 Make another from plain.txt and more/
+- [ ]* T008 Make another from plain.txt and other/more
   - targets: out/another.txt
 """
 CONFIG = """[build]
@@ -112,6 +112,7 @@ CHANGES |= {
     "refs packed": _git("pack-refs", "--all"),
     "a file that a name in prose means, too": lambda box: _committed(box, "more/plain.txt"),
     "a file nearer to a name in prose": lambda box: _committed(box, "plain.txt"),
+    "a folder that a path in prose means": lambda box: _committed(box, "other/more/else.txt"),
     "a file committed that no prose means": lambda box: _committed(box, "more/else.txt"),
     "a file gone that a name in prose meant": _git("rm", "-q", "other/plain.txt"),
     "objects packed": _git("gc", "-q"),
@@ -136,6 +137,7 @@ CHANGES |= {
     "all caches lost": lambda box: shutil.rmtree(box.folder / ".git/specbuild", ignore_errors=True),
     "a target removed": lambda box: (box.folder / "out/b.txt").unlink(missing_ok=True),
     "an input removed": lambda box: (box.folder / "data/2.txt").unlink(missing_ok=True),
+    "a single input removed": lambda box: (box.folder / "in/a.txt").unlink(missing_ok=True),
     "an input folder removed": lambda box: shutil.rmtree(box.folder / "lib", ignore_errors=True),
     "the environment": lambda _box: os.environ.update(FLAVOUR="sweet"),
 }

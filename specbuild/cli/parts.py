@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,12 @@ class Here:
     @cached_property
     def loaded(self) -> Loaded:
         return self._memo.loaded if self._memo is not None else self.load(self._asked)
+
+    def take_out(self) -> None:
+        """Reads all tasks of a memo at once: what follows looks at each of them again and again."""
+        loaded = self.loaded
+        graph = replace(loaded.project.graph, tasks=tuple(loaded.project.graph.tasks))
+        self.loaded = replace(loaded, project=replace(loaded.project, graph=graph))
 
     def forget(self) -> None:
         """specbuild.toml was changed: what was made of it as it was is made anew."""

@@ -74,7 +74,7 @@ def _looked_at(here: Here) -> _Looked:
     folders: set[RepoPath] = set()
     open_folders: set[RepoPath] = set(_homes_of_task_files(here))
     for position in range(len(graph.tasks)):
-        if standing is not None and position in standing:  # it looked at single files, which follow
+        if standing is not None and here.judge.stands(position):  # it looked at single files, which follow
             names = standing.names(position)
         else:
             task = graph.tasks[position]

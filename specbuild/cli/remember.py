@@ -123,20 +123,18 @@ def _touched_since(path: bytes, moment: int) -> bool:
 
 def _watched(here: Here) -> set[str] | None:
     """Paths whose stat data the note holds: what git does not compare with the index for us."""
-    index, graph = here.repository.index(), here.loaded.project.graph
-    paths: set[str] = set()
+    index, judge, graph = here.repository.index(), here.judge, here.loaded.project.graph
+    single: set[RepoPath] = {*here.loaded.project.sources, *(here.standing.looked() if here.standing else ())}
     folders: set[RepoPath] = set()
     for position, task in enumerate(graph.tasks):
-        looked = [path for path, _ in here.judge.inputs(position).committed]
-        looked += [path for path, _ in here.judge.inputs(position).ignored]
-        for path in (*looked, *task.targets):
-            if path.endswith("/"):
-                folders.add(path)
-            elif path not in index or path in index.intent_to_add:
-                paths.add(path)
+        if judge.stands(position):  # it looked at single files
+            continue
+        inputs = judge.inputs(position)
+        for path in (*(path for path, _ in (*inputs.committed, *inputs.ignored)), *task.targets):
+            (folders if path.endswith("/") else single).add(path)
         folders.update(looked_through(task, here.snapshot))
     folders.update(_homes_of_task_files(here))
-    paths.update(path for path in here.loaded.project.sources if path not in index)
+    paths = {path for path in single if path not in index or path in index.intent_to_add}
     for folder in folders:
         if (below := _below(os.path.join(here.repository.top, folder), folder)) is None:
             return None

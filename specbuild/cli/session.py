@@ -111,6 +111,7 @@ class Session:
         """The project, judged; raises where nobody could run what is chosen."""
         here = self.here
         refusals.refuse_no_files(here.loaded)
+        here.take_out()
         self._watch.lap("reading the tasks")
         here.judge.all()
         here.memorise()

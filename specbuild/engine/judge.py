@@ -134,14 +134,17 @@ class Judge:
 
     def looks_widely(self, position: int) -> bool:
         """Whether it looks at more than single files that git does not ignore."""
-        task = self.graph.tasks[position]
-        folders = any(path.endswith("/") for path in task.targets)
-        if task.env or folders or any(looked_through(task, self.snapshot)):
+        task, inputs = self.graph.tasks[position], self._inputs.get(position)
+        if inputs is None and position in self._standing:
+            return False  # of such a task no verdict is kept
+        if inputs is not None and (inputs.ignored or any(value == MISSING for _, value in inputs.committed)):
             return True
-        inputs = self._inputs.get(position)
-        if inputs is None:  # its verdict is one that was known, which looked at nothing else
-            return False
-        return bool(inputs.ignored) or any(value == MISSING for _, value in inputs.committed)
+        folders = any(path.endswith("/") for path in task.targets)
+        return bool(task.env) or folders or any(looked_through(task, self.snapshot))
+
+    def stands(self, position: int) -> bool:
+        """Whether its verdict is one that was known before, and that nothing has called into question."""
+        return position in self._standing
 
     def assume(self, position: int, checkpoint: Checkpoint) -> None:
         """Judges what is below as if this checkpoint, which no commit holds yet, were recorded now."""

@@ -96,7 +96,7 @@ def test_a_commit_that_is_not_checked_out_is_judged_by_what_the_working_tree_tol
 
 
 @pytest.mark.parametrize(
-    "name", ["content", "an input removed", "a target edited", "a file committed that no prose means"]
+    "name", ["content", "a single input removed", "a target edited", "a file committed that no prose means"]
 )
 def test_a_commit_that_differs_is_judged_as_without_a_memo(name: str) -> None:
     with built() as box:
