@@ -228,11 +228,9 @@ def test_several_here_documents_of_one_line_follow_each_other(script: str, found
     assert places(script) == found
 
 
-@pytest.mark.parametrize("quotes", ["''", '""'])
-def test_a_here_document_waits_for_the_end_of_a_quote(quotes: str) -> None:
-    opener, closer = quotes
-    kind = "single?" if opener == "'" else "double?"
-    assert places(f"cat <<EOF {opener}a\n@{closer}\n@\nEOF\n@") == [kind, "here?", "code?"]
+@pytest.mark.parametrize(("quote", "place"), [("'", "single?"), ('"', "double?")])
+def test_a_here_document_waits_for_the_end_of_a_quote(quote: str, place: str) -> None:
+    assert places(f"cat <<EOF {quote}a\n@{quote}\n@\nEOF\n@") == [place, "here?", "code?"]
 
 
 def test_a_here_document_waits_for_the_end_of_a_dollar_quote() -> None:
