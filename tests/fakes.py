@@ -463,10 +463,10 @@ def rule(line: str, position: int) -> Task:
     return Task(
         text=text,
         targets=tuple(words),
-        absent=frozenset(),
+        absent=frozenset(named.get("absent", [])),
         targets_declared="inferred" not in named,
         targets_written=tuple(words),
-        reads=(),
+        reads=tuple(named.get("reads", [])),
         inputs=tuple(inputs.split()),
         executor="fake",
         recipe=Recipe("sh", f"make {title} {' '.join(named.get('recipe', []))}", 1),
