@@ -66,7 +66,7 @@ def take(project: Project, *ids: str) -> dict[str, Checkpoint]:
 
 def refusals(project: Project, *ids: str) -> list[str]:
     adoption, _ = plan(project, *ids)
-    assert not adoption.lines
+    assert (adoption.lines, adoption.renewed, adoption.warnings) == ({}, {}, ())
     return [f"{task.id}: {why}" for task, why in adoption.refusals]
 
 
@@ -204,6 +204,34 @@ def test_adopted_results_are_never_reused() -> None:
     project.repo.type("a", "1")
     assert project.build() == ["T1"]
     assert project.targets() == project.clean()
+
+
+# -- who gets a new line
+
+
+def test_a_task_below_whose_key_stays_gets_no_line() -> None:
+    project = Project("b: a", "c: b", files={"a": "1"})
+    project.build()
+    project.repo.type("a", "2")
+    assert set(take(project, "T1")) == {"T1"}
+    assert project.build() == []
+
+
+def test_a_stale_task_below_stays_stale() -> None:
+    project = Project("b: a [keep]", "c: b x [keep]", files={"a": "1", "x": "1"})
+    project.build()
+    for path in "abx":
+        project.repo.type(path, "2")
+    assert set(take(project, "T1")) == {"T1"}
+    assert project.verdicts()["T2"].stale
+
+
+def test_a_generated_file_below_a_task_without_files_gets_a_new_line_and_is_not_made_again() -> None:
+    project = Project(": a [keep]", "c: x [needs T1]", files={"a": "1", "x": "1"})
+    project.build()
+    project.repo.type("a", "2")
+    assert set(take(project, "T1")) == {"T1", "T2"}
+    assert project.build() == []
 
 
 # -- what a line says
@@ -396,8 +424,6 @@ def test_all_that_speaks_against_it_is_told_in_the_order_of_the_tasks() -> None:
         "T3: its target p, q is not there",
         "T4: its target p is not there",
     ]
-    adoption, _ = plan(project, "T3")
-    assert (adoption.renewed, adoption.warnings) == ({}, ())
 
 
 def test_a_source_task_that_is_not_the_last_writer_is_not_refused_for_that() -> None:
