@@ -211,7 +211,7 @@ def test_a_pattern_finds_targets_only_and_a_folder_is_one_with_or_without_its_sl
     assert edges(found, "T4", "reads") == ["T1 reads src/a.c!", "T3 reads lib/d!"]
 
 
-def test_a_task_does_not_wait_for_the_earlier_writer_of_what_it_writes_itself_twice() -> None:
+def test_who_reads_what_it_writes_itself_depends_on_the_earlier_writer_once() -> None:
     found = graph("p: x", "p: p")
     assert edges(found, "T2") == ["T1 writes p!", "T1 story"]
 
