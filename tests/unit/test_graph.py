@@ -216,6 +216,16 @@ def test_who_reads_what_it_writes_itself_depends_on_the_earlier_writer_once() ->
     assert edges(found, "T2") == ["T1 writes p!", "T1 story"]
 
 
+def test_beside_what_it_writes_itself_a_task_waits_for_what_it_reads() -> None:
+    found = graph("a: x", "p: p a")
+    assert edges(found, "T2", "reads") == ["T1 reads a!"]
+
+
+def test_an_overwriter_waits_for_the_readers_of_each_of_its_targets() -> None:
+    found = graph("b: a c", "x a c: y")
+    assert edges(found, "T2", "overwrites") == ["T1 overwrites a", "T1 overwrites c"]
+
+
 def test_who_reads_a_folder_that_it_writes_into_waits_for_the_other_parts_only() -> None:
     found = graph("d/a: x", "d/b: x", "d/b: d/")
     assert edges(found, "T3", "reads") == ["T1 reads d/a!"]
@@ -308,8 +318,9 @@ def test_the_parallel_ones_since_the_last_task_without_a_mark_are_waited_for_onc
     assert edges(found, "T4") == ["T2 story", "T3 story"]
 
 
-def test_a_task_is_found_by_its_name() -> None:
+def test_a_task_is_found_by_its_name_and_by_what_it_writes() -> None:
     found = graph("a: x", "b: y")
+    assert found.writers.last("b") == 1
     assert found.task(found.tasks[1].name) is found.tasks[1]
 
 
