@@ -509,13 +509,20 @@ def test_a_task_that_somebody_took_from_the_list_meanwhile_is_not_begun_again() 
 def test_one_of_two_that_wait_for_their_commit_is_overtaken_and_the_plan_read_when_nothing_runs() -> None:
     project = Reading("b: a [P]", "c: x [P]", "d: y [P]", files={"a": "1", "x": "1", "y": "1"})
 
-    def adds() -> None:
-        until(began(project, "T3"))  # so the first one is completed, and waits for its commit
-        project.rules.append("e: x [P]")
-        commits(project, a="2")
+    once = threading.Lock()
 
-    does(project, "T2", adds)
+    def adds() -> None:
+        if once.acquire(blocking=False):
+            project.rules.append("e: x [P]")
+            commits(project, a="2")
+
+    def waits_and_adds() -> None:
+        until(began(project, "T3"))  # so the first one is completed, and waits for its commit
+        adds()
+
+    does(project, "T2", waits_and_adds)
     does(project, "T3", lambda: until(ended(project, "T1")))
+    project.repo.interlopers = [adds]  # where it did not wait that long
     ran = project.build(settings=TWO_AT_ONCE)
     assert sorted(ran) == ["T1", "T1", "T2", "T3", "T4"]
     assert project.warnings == ["the branch moved and changed what it reads or writes: once more"]
