@@ -104,6 +104,7 @@ def test_each_word_chooses_what_it_names(expression: str, ids: list[str]) -> Non
         ("(T001 or P1) and stale", ["T003"]),
         ("not (P1 or P2) and not label:optional", ["T001", "T011"]),
         ("not not P2", ["T009"]),
+        ("not stale and not executor:agent", ["T001", "T002"]),
         ("!P1 and us12", ["T009"]),
     ],
 )
@@ -321,6 +322,7 @@ def test_a_pattern_says_the_whole_of_a_word_and_a_part_of_a_title_or_a_phase(
         ("Step two 3", "7", True),
         ("3rd party", "3", False),
         (None, "7", True),
+        (None, "1", False),
         (None, "phase", False),
         ("Phase 3: 2 models", "2 models", True),
         ("Phase 3: 2 models", "2", False),
@@ -331,6 +333,23 @@ def test_a_phase_is_known_by_its_number_else_by_its_place_or_by_words(
 ) -> None:
     found = parse(f'phase:"{value}"').matches(task("T1", phase=heading, phase_index=7), Facts())
     assert found is holds
+
+
+def test_the_first_phase_has_a_place_too() -> None:
+    assert parse("phase:1").matches(task("T1", phase="Setup", phase_index=1), Facts())
+
+
+@pytest.mark.parametrize("expression", ["a#b.md#T1", "a#b.md#T1..T3"])
+def test_a_files_name_may_hold_the_sign_before_an_id(expression: str) -> None:
+    assert parse(expression).matches(task("T1", file="a#b.md"), Facts())
+    assert not parse(expression).matches(task("T1", file="b.md"), Facts())
+
+
+def test_a_path_with_a_slash_is_one_from_the_root() -> None:
+    made = Facts(targets=("src/api/users.py",))
+    assert parse("target:users.py").matches(task("T1"), made)
+    assert parse("target:src/api/users.py").matches(task("T1"), made)
+    assert not parse("target:api/users.py").matches(task("T1"), made)
 
 
 def test_what_is_in_no_phase_is_in_none_by_number() -> None:
@@ -358,6 +377,9 @@ def test_what_is_in_no_phase_is_in_none_by_number() -> None:
         ("TASKS.md#T9..T11", "T10", True),
         ("other.md#T9..T11", "T10", False),
         ("#T9..T11", "T10", False),
+        ("1..3", "2", True),
+        ("1..3", "2a", True),
+        ("1.1..1.3", "1a2", False),
     ],
 )
 def test_ids_are_compared_by_letters_and_then_by_numbers(expression: str, id_: str, *, holds: bool) -> None:
