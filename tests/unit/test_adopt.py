@@ -258,6 +258,14 @@ def test_a_renewed_line_keeps_its_results_and_has_the_present_key() -> None:
     assert renewed == replace(before, key=verdict.key, executor="adopt", seconds=0.0)
 
 
+def test_a_renewed_line_has_the_present_name() -> None:
+    project = Project("b: a [keep] [ticked]", "c: b [keep] [title Two]", files={"a": "1", "b": "mine"})
+    project.build()
+    project.rules[1] = f"T7 {project.rules[1]}"
+    assert set(take(project, "T1")) == {"T1", "T7"}
+    assert project.build() == []
+
+
 def test_a_renewed_line_has_the_present_key_for_a_target_that_git_ignores_too() -> None:
     project = Project("b: a [keep] [ticked]", "c: b [keep]", files={"a": "1", "b": "mine"})
     project.build()
@@ -334,12 +342,14 @@ def test_what_git_ignores_is_no_part_of_the_commit_and_stands_by_the_key() -> No
     project = Project("out/ b: a", files={"a": "1", "b": "1"})
     project.repo.disk["out/"] = project.repo.disk["b"]
     project.repo.type("out/x", "1")
+    project.repo.type("b", "2")
     adoption, transactions = plan(project, "T1", tree=Ignoring(project.repo))
     assert adoption.warnings == ()
     line = adoption.lines[0]
     assert line.targets == {"out/": line.key, "b": project.repo.disk["b"].oid[:20]}
     oid = adopting.commit(adoption, transactions)
-    assert set(project.repo.commits[oid].files) == {"a", "b"}
+    files = project.repo.commits[oid].files
+    assert files == {"a": project.repo.disk["a"], "b": project.repo.disk["b"]}
 
 
 def test_what_git_ignores_and_is_not_there_is_missing() -> None:
