@@ -109,6 +109,10 @@ def test_in_python_a_comparison_reads(text: str) -> None:
     assert placeholders(text, language="python") == {"targets" if "targets" in text else "target"}
 
 
+def test_who_is_given_the_job_may_use_what_it_names_beside_it_too() -> None:
+    assert placeholders("job.id, junit", language="python") > {"id", "title", "junit"}
+
+
 @pytest.mark.parametrize("text", ["tools.gen", "a:b:c", "a: b", "1a:b", "a:b c", "x\na:b"])
 def test_what_names_no_function_is_not_given_the_job(text: str) -> None:
     assert placeholders(text, language="python") == frozenset()
@@ -297,6 +301,15 @@ def test_lists_and_plain_words_in_each_place(script: str, filled: str) -> None:
     assert fill(script, values, language="sh") == filled
 
 
+def test_a_value_of_several_lines_stays_out_of_a_quoted_here_document() -> None:
+    script = "cat <<'E'\n{title}\nE"
+    assert fill(script, {"title": "a\nb"}, language="sh") == script
+
+
+def test_every_sequence_is_a_list_in_python() -> None:
+    assert fill("x = {targets}", {"targets": ("a", "b")}, language="python") == "x = ['a', 'b']"
+
+
 def test_an_empty_list_is_no_word_and_an_empty_text_an_empty_one() -> None:
     assert fill("ls {inputs} {title}", {"inputs": [], "title": ""}, language="sh") == "ls  ''"
     assert fill("ls `{inputs}`", {"inputs": []}, language="sh") == "ls ``"
@@ -340,6 +353,7 @@ def test_text_without_placeholders_is_itself() -> None:
         ("x = { title }", "x = { title }"),
         ("x = {title\n}", "x = {title\n}"),
         ("x = ({\ntitle}, {id})", "x = ({\ntitle}, 'T1')"),
+        ("x = {\\\ntitle}", "x = {\\\ntitle}"),
         ("x = {title:1}", "x = {title:1}"),
         ("x = F'{id}' + '{id}'", "x = F'{id}' + 'T1'"),
         ("x = '\\\\{id}'", "x = '\\\\T1'"),
