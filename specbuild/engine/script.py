@@ -141,7 +141,7 @@ class _Reader:
             self.at += arithmetic
         elif char == "#" and top != "${" and (at == 0 or script[at - 1] in _WORD_START):
             self.stack.append("#")
-        elif char == "<" and top not in ("${", "$(("):
+        elif char == "<" and top not in ("${", "$((", "(("):
             if script.startswith("<<<", at):
                 self.at += 3
                 return

@@ -178,6 +178,12 @@ def test_hostile_text_is_printed_and_never_executed(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("shift", ["(( x = 1 << 2 ))", "x=$(( 1 << 2 ))"])
+def test_a_shift_begins_no_here_document(tmp_path: Path, shift: str) -> None:
+    script = fill(f"{shift}\nprintf '%s|' {{title}} '{{title}}'", {"title": "a  b"}, language="bash")
+    assert shell(script, tmp_path, "bash") == b"a  b|a  b|"
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_a_here_document_shows_the_text_and_does_not_end_early(tmp_path: Path, value: str) -> None:
     script = fill("cat <<EOF\n{title}\nnext\nEOF\necho after", {"title": value}, language="sh")

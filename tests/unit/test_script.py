@@ -154,6 +154,7 @@ def test_what_is_substituted_is_code_again_and_may_be_misread(script: str, found
         ("(( 1 )); (@) @", ["code?", "code?"]),
         ("$(( $(@) + ${x:-@} ))", ["arithmetic?", "arithmetic?"]),
         ("$(( 1 << 2 ))\n@", ["code?"]),
+        ("(( 1 << 2 ))\n'@'", ["single?"]),
     ],
 )
 def test_parentheses_hold_code_and_double_ones_arithmetic(script: str, found: list[str]) -> None:
