@@ -359,7 +359,7 @@ def test_text_without_placeholders_is_itself() -> None:
         ("x = { title }", "x = { title }"),
         ("x = {title\n}", "x = {title\n}"),
         ("x = ({\ntitle}, {id})", "x = ({\ntitle}, 'T1')"),
-        ("x = {\\\ntitle}", "x = {\\\ntitle}"),
+        ("x = {\\\ntitle}, {id}", "x = {\\\ntitle}, 'T1'"),
         ("x = {title:1}", "x = {title:1}"),
         ("x = F'{id}' + '{id}'", "x = F'{id}' + 'T1'"),
         ("x = '\\\\{id}'", "x = '\\\\T1'"),
