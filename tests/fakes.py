@@ -43,6 +43,7 @@ class Repo:
     commits: dict[Oid, Commit] = field(default_factory=dict)
     tip: Oid | None = None
     kept: dict[str, Files] = field(default_factory=dict)
+    why_kept: dict[str, str] = field(default_factory=dict)  # messages of what is kept
     undone: set[Oid] = field(default_factory=set)
     setups: list[str] = field(default_factory=list)
     attached: bool = True  # whether HEAD names the run's branch
@@ -274,6 +275,8 @@ class FakeSandbox:
 
 
 class FakeWorkspaces:
+    sandbox = FakeSandbox
+
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self.last: FakeSandbox | None = None
@@ -288,7 +291,7 @@ class FakeWorkspaces:
         isolation: Isolation,
         visible: Sequence[RepoPath] | None,
     ) -> Iterator[FakeSandbox]:
-        self.last = FakeSandbox(self.repo, owned, start, isolation == "none")
+        self.last = self.sandbox(self.repo, owned, start, isolation == "none")
         yield self.last
 
 
@@ -361,6 +364,7 @@ class FakeCommitter:
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         ref = f"refs/specbuild/{kind}/{len(self.repo.kept)}"
         self.repo.kept[ref] = {path: entry for path, entry in changes.items() if entry is not None}
+        self.repo.why_kept[ref] = message
         return ref
 
 
@@ -451,6 +455,7 @@ def rule(line: str, position: int) -> Task:
         phase=f"Phase {phase}" if phase else None,
         phase_index=phase,
         story=next((mark for mark in named if mark.startswith("US")), None),
+        priority=int(named["priority"][0]) if "priority" in named else None,
         parallel="P" in named,
         after_all="ALL" in named,
         needs=tuple(Need(need, True, position + 1) for need in named.get("needs", [])),
@@ -458,10 +463,10 @@ def rule(line: str, position: int) -> Task:
     return Task(
         text=text,
         targets=tuple(words),
-        absent=frozenset(),
+        absent=frozenset(named.get("absent", [])),
         targets_declared="inferred" not in named,
         targets_written=tuple(words),
-        reads=(),
+        reads=tuple(named.get("reads", [])),
         inputs=tuple(inputs.split()),
         executor="fake",
         recipe=Recipe("sh", f"make {title} {' '.join(named.get('recipe', []))}", 1),
@@ -470,6 +475,7 @@ def rule(line: str, position: int) -> Task:
         isolation="worktree" if "worktree" in named else "none",
         retries=int(named.get("retries", ["0"])[0]),
         setup=" ".join(named["setup"]) if "setup" in named else None,
+        verify=" ".join(named["verify"]) if "verify" in named else None,
         review="review" in named,
     )
 

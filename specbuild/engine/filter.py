@@ -31,7 +31,6 @@ class Word:
 
     kind: str
     value: str
-    column: int  # from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,8 @@ def parse(expression: str) -> Filter:
     if reader.tokens:
         token = reader.tokens[0]
         if token.bare and token.text == ")":
-            reader.fail(token, 'this ")" closes nothing')
-        reader.fail(token, f'"and", "or" or a comma is missing before "{token.text}"')
+            reader.fail(token.column, 'this ")" closes nothing')
+        reader.fail(token.column, f'"and", "or" or a comma is missing before "{token.text}"')
     return Filter(expression, root)
 
 
@@ -143,16 +142,15 @@ class _Reader:
         while expression[at:].strip():
             match = _TOKEN.match(expression, at)
             if match is None:
-                quote = _Token("", len(expression) - len(expression[at:].lstrip()) + 1, bare=True)
-                self.fail(quote, "a quote is not closed")
+                self.fail(len(expression) - len(expression[at:].lstrip()) + 1, "a quote is not closed")
             text = match[1] or match[2]
             plain = re.sub(r"\"([^\"]*)\"|'([^']*)'", lambda part: part[1] or part[2] or "", text)
             start = match.start(1) if match[1] else match.start(2)
             self.tokens.append(_Token(plain, start + 1, bare=plain == text))
             at = match.end()
 
-    def fail(self, token: _Token, what: str, hint: str = "") -> NoReturn:
-        raise UsageError(f'filter "{self.expression}", column {token.column}: {what}', hint=hint)
+    def fail(self, column: int, what: str, hint: str = "") -> NoReturn:
+        raise UsageError(f'filter "{self.expression}", column {column}: {what}', hint=hint)
 
     def take(self, *words: str) -> bool:
         if self.tokens and self.tokens[0].bare and self.tokens[0].text.casefold() in words:
@@ -177,15 +175,15 @@ class _Reader:
 
     def one(self) -> Node:
         if not self.tokens:
-            self.fail(_Token("", len(self.expression) + 1, bare=True), "something is missing at the end")
+            self.fail(len(self.expression) + 1, "something is missing at the end")
         token = self.tokens.pop(0)
         if token.bare and token.text == "(":
             inner = self.either()
             if not self.take(")"):
-                self.fail(token, 'this "(" is not closed')
+                self.fail(token.column, 'this "(" is not closed')
             return inner
         if token.bare and token.text.casefold() in (")", ",", "and", "or"):
-            self.fail(token, f'a word is missing before "{token.text}"')
+            self.fail(token.column, f'a word is missing before "{token.text}"')
         return self.word(token)
 
     def word(self, token: _Token) -> Word:
@@ -195,31 +193,33 @@ class _Reader:
         if keyed and keyed[1].casefold() in KEYS:
             return self.keyed(token, keyed[1].casefold(), keyed[2])
         if folded in ("stale", "failed"):
-            return Word(folded, "", token.column)
+            return Word(folded, "")
         if re.match(r"p[1-9]\Z", folded):
-            return Word("priority", folded[1:], token.column)
+            return Word("priority", folded[1:])
         if _STORY.match(folded):
-            return Word("story", folded, token.column)
+            return Word("story", folded)
         first, dots, last = folded.partition("..")
         if dots and _ID.match(first.rpartition("#")[2]) and _ID.match(last):
-            return Word("range", folded, token.column)
+            return Word("range", folded)
         if _ID.match(folded.rpartition("#")[2]) or _ID.match(folded):
-            return Word("id", folded, token.column)
+            return Word("id", folded)
         return self.unknown(token)
 
     def keyed(self, token: _Token, key: str, value: str) -> Word:
         if not value:
-            self.fail(token, f'"{key}:" has no value', f"write it without a space, e.g. {_EXAMPLES[key]}")
+            self.fail(
+                token.column, f'"{key}:" has no value', f"write it without a space, e.g. {_EXAMPLES[key]}"
+            )
         folded = value.casefold()
         if key == "priority":
             if not re.match(r"p?[1-9]\Z", folded):
-                self.fail(token, f'"{value}" is no priority', "there are P1 to P9")
+                self.fail(token.column, f'"{value}" is no priority', "there are P1 to P9")
             folded = folded.removeprefix("p")
         if key == "story" and folded.isdigit():
             folded = f"us{folded}"
         if key == "id" and ".." in folded:
             key = "range"
-        return Word(key, folded, token.column)
+        return Word(key, folded)
 
     def unknown(self, token: _Token) -> NoReturn:
         import difflib  # noqa: PLC0415
@@ -227,7 +227,7 @@ class _Reader:
         key, colon, value = token.text.partition(":")
         near = difflib.get_close_matches(key.casefold(), [*KEYS, "stale", "failed", "and", "or", "not"], n=1)
         hint = f'did you mean "{near[0]}{colon}{value}"? ' if near else ""
-        self.fail(token, f'unknown word "{token.text}"', f"{hint}known words: {KNOWN}")
+        self.fail(token.column, f'unknown word "{token.text}"', f"{hint}known words: {KNOWN}")
 
 
 _EXAMPLES = {
@@ -343,9 +343,7 @@ def _between(name: TaskName, value: str, order: Order | None) -> bool:
     return low[0] == own[0] == high[0] and low <= own <= high
 
 
-def _natural(id_: str) -> tuple[str, list[tuple[int, int, str]]]:
-    """An id as its letters and the numbers behind them, so that T9 comes before T10."""
-    letters = re.match(r"[^0-9]*", id_)
-    prefix = letters[0] if letters else ""
-    parts = re.findall(r"[0-9]+|[^0-9]+", id_[len(prefix) :])
-    return prefix, [(0, int(part), "") if part[0] in "0123456789" else (1, 0, part) for part in parts]
+def _natural(id_: str) -> tuple[str, list[tuple[int, str]]]:
+    """An id as its letters and the numbers behind them, each with what follows it: T9 comes before T10."""
+    parts = re.findall(r"([0-9]+)([^0-9]*)", id_)
+    return re.split("[0-9]", id_, maxsplit=1)[0], [(int(number), text) for number, text in parts]

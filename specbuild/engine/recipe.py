@@ -34,7 +34,6 @@ _JOB = re.compile(r"(?<![\w.])job\b")
 _OF_A_JOB = frozenset(NAMES[:9])
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+\Z")
 _ESCAPED = re.compile(rf"(?<!\\)(?:\\\\)*\\\{{(?:{_ANY})\}}")
-_STRING = re.compile(r"""([A-Za-z]*)('''|\"\"\"|'|\")""")
 
 
 def placeholders(text: str, *, language: str = "sh") -> frozenset[str]:
@@ -191,8 +190,7 @@ def _python_string(literal: str, values: Values) -> str:
 
     if not any(name in values for name in _BRACED.findall(literal)):
         return literal
-    opening = _STRING.match(literal)
-    prefix = opening[1].lower() if opening else ""
+    prefix = re.split("""['"]""", literal, maxsplit=1)[0].lower()
     if "f" in prefix or "t" in prefix or ("r" not in prefix and _ESCAPED.search(literal)):
         return literal  # behind a backslash an escape of ours would no longer be one
     if "b" in prefix:

@@ -77,18 +77,16 @@ class _Reader:
         return Context("code", self.nested)
 
     def _step(self) -> None:
-        if self.here is not None and self._at_line_start():
-            self._here_line()
+        if self.here is not None:
+            self._step_in(self.here)
             return
         top = self.stack[-1] if self.stack else ""
         char = self.script[self.at]
-        if char == "\n" and self.here is None and self.pending and top not in ("'", "$'", '"'):
+        if char == "\n" and self.pending and top not in ("'", "$'", '"'):
             if top == "#":
                 self.stack.pop()
             self.here = self.pending.pop(0)
             self.at += 1
-        elif self.here is not None:
-            self.at += 2 if char == "\\" and not self.here.quoted else 1
         elif top == "#":
             if char == "\n":
                 self.stack.pop()
@@ -143,7 +141,7 @@ class _Reader:
             self.at += arithmetic
         elif char == "#" and top != "${" and (at == 0 or script[at - 1] in _WORD_START):
             self.stack.append("#")
-        elif char == "<" and top not in ("${", "$(("):
+        elif char == "<" and top not in ("${", "$((", "(("):
             if script.startswith("<<<", at):
                 self.at += 3
                 return
@@ -160,23 +158,14 @@ class _Reader:
         self.nested = True
         self.at = match.end()
 
-    def _at_line_start(self) -> bool:
-        return self.at == 0 or self.script[self.at - 1] == "\n"
-
-    def _here_line(self) -> None:
-        """At the start of a line of a here-document: leaves it where the line is its delimiter."""
-        here = self.here
-        end = self.script.find("\n", self.at)
-        end = len(self.script) if end < 0 else end
-        line = self.script[self.at : end]
-        if here is not None and (line.lstrip("\t") if here.tabs else line) == here.delimiter:
-            self.here = self.pending.pop(0) if self.pending else None
-            self.at = min(end + 1, len(self.script))
-            if end == len(self.script):
-                self.at = end
-        else:
-            self._here_character(line)
-
-    def _here_character(self, line: str) -> None:
-        escaped = self.here is not None and not self.here.quoted and line.startswith("\\")
-        self.at += 2 if escaped else 1
+    def _step_in(self, here: _Here) -> None:
+        """In a here-document: leaves it where a line is its delimiter."""
+        script, at = self.script, self.at
+        if script[at - 1] == "\n":
+            end = script.find("\n", at)
+            line = script[at:end] if end >= 0 else script[at:]
+            if (line.lstrip("\t") if here.tabs else line) == here.delimiter:
+                self.here = self.pending.pop(0) if self.pending else None
+                self.at += len(line) + (end >= 0)
+                return
+        self.at += 2 if script[at] == "\\" and not here.quoted else 1

@@ -136,7 +136,7 @@ class UnderWay:
         try:
             results = transactions.results(work)
         except Unusable as error:
-            self._attempt_failed(work, Failure(work.attempt, str(error), ""))
+            self._attempt_failed(work, work.failure(str(error)))
             return
         first = not self._progress.judge.checkpoints(work.position)
         objection = attempt.objection(work, results, first=first)
@@ -172,7 +172,7 @@ class UnderWay:
             self._disturbed(work, ", ".join(changed))
             return
         if work.plain and not changed and not results.missing:
-            self.running.pop(work.position, None)
+            del self.running[work.position]
             self._commits.add(self._progress.transactions.complete(work, results))
             return
         self.flush()
@@ -185,7 +185,7 @@ class UnderWay:
         own = work.sandbox.in_place
         if work.disturbed > (1 if own else PATIENCE):
             message = f"{'it changed its own input' if own else 'inputs keep changing:'} {what}"
-            self._attempt_failed(work, Failure(work.attempt, message, "", permanent=True))
+            self._attempt_failed(work, work.failure(message, permanent=True))
             return
         self._progress.warn(f"{what} changed meanwhile: once more", work.task.name)
         self._begin_again(work)
@@ -227,7 +227,7 @@ class UnderWay:
         try:
             return self._progress.transactions.record(work, results, changed=changed)
         except Overtaken as error:
-            self._overtaken(work, ", ".join(map(str, error.args)) or "what it reads or writes")
+            self._overtaken(work, str(error) or "what it reads or writes")
             return None
         except Refused as error:
             self._progress.printed(work, error.output)
@@ -267,7 +267,7 @@ class UnderWay:
         work.overtaken += 1
         if work.overtaken > PATIENCE:
             message = f"the branch kept moving, and changed {what}"
-            self._attempt_failed(work, Failure(work.attempt, message, "", permanent=True))
+            self._attempt_failed(work, work.failure(message, permanent=True))
             return
         self._progress.warn(f"the branch moved and changed {what}: once more", work.task.name)
         self._begin_again(work)
@@ -310,7 +310,7 @@ class UnderWay:
     # -- failing ----------------------------------------------------------------------------------
 
     def _attempt_failed(self, work: Work, failure: Failure) -> None:
-        failure = replace(failure, attempt=work.attempt, usage=work.cost)
+        failure = replace(failure, usage=work.cost)
         work.failures.append(failure)
         after = retrying.after(work, failure, self._progress.purse, cancelled=self._workers.cancelled)
         if isinstance(after, Failure):
@@ -319,7 +319,6 @@ class UnderWay:
         self._progress.retried(work, after, failure)
         work.attempt += 1
         work.output.clear()
-        work.doubt = ""
         try:
             work.sandbox.reset()
         except Unusable as error:

@@ -60,9 +60,9 @@ class Work:
         """The end of what this attempt printed."""
         return "".join(self.output)[-OUTPUT:]
 
-    def failure(self, message: str) -> Failure:
+    def failure(self, message: str, *, permanent: bool = False) -> Failure:
         """Why this attempt failed although its executor was content."""
-        return Failure(self.attempt, message, self.printed)
+        return Failure(self.attempt, message, self.printed, permanent=permanent)
 
     def takes_over(self, earlier: "Work") -> None:
         """It begins once more what `earlier` began: attempts and what they cost go on counting."""

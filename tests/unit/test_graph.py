@@ -8,7 +8,7 @@ from fakes import rule
 from specbuild.engine.graph import Graph, build
 from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
-from specbuild.engine.task import Need, Task
+from specbuild.engine.task import Need, Task, TaskName
 from specbuild.errors import Problems, TaskFileError
 
 
@@ -168,7 +168,160 @@ def test_needing_a_group_is_needing_its_children() -> None:
 def test_parallel_tasks_on_one_file_do_not_overlap_and_are_warned_about() -> None:
     found = graph("a: x [P]", "a: y [P]")
     assert edges(found, "T2", "writes") == ["T1 writes a!"]
-    assert [warning.code for warning in found.warnings] == ["parallel-overlap"]
+    (warning,) = found.warnings
+    assert (warning.file, warning.line, warning.code) == ("tasks.md", 2, "parallel-overlap")
+    assert warning.message == "T2 and T1 are both [P] and both write a"
+    assert graph("a: x [P]", "a: y").warnings == graph("a: x", "a: y [P]").warnings == ()
+
+
+# -- what a task looks at
+
+
+def looks(found: Graph, id_: str) -> list[str]:
+    return list(found.looks[next(p for p, task in enumerate(found.tasks) if task.name.id == id_)])
+
+
+def test_a_task_looks_at_its_inputs_and_reads_once_each_in_order() -> None:
+    found = graph("b: y x y [reads r x]", "c: [reads r]")
+    assert looks(found, "T1") == ["r", "x", "y"]
+    assert looks(found, "T2") == ["r"]
+
+
+def test_at_needs_is_what_the_needed_tasks_make() -> None:
+    found = graph("a b: x", "c: y", "d: z @needs [needs T1]")
+    assert looks(found, "T3") == ["z", "a", "b"]
+    assert edges(found, "T3", "reads") == ["T1 reads a!", "T1 reads b!"]
+
+
+def test_at_story_is_what_earlier_tasks_of_its_story_make() -> None:
+    found = graph("a: [US1]", "b: [US2]", "c d: [US1]", "e: @story [US1]", "f: [US1]")
+    assert looks(found, "T4") == ["a", "c", "d"]
+
+
+def test_a_story_is_of_one_file() -> None:
+    one = rule("a: [US1]", 0)
+    other = rule("b: @story [US1]", 1)
+    other = replace(other, text=replace(other.text, name=replace_file(other)))
+    assert list(build([one, other]).looks[1]) == []
+
+
+def test_a_pattern_finds_targets_only_and_a_folder_is_one_with_or_without_its_slash() -> None:
+    found = graph("src/a.c: x", "src/b.h: x", "lib/d: x", "out: src/*.c lib no/")
+    assert looks(found, "T4") == ["src/a.c", "lib", "lib/", "no/"]
+    assert edges(found, "T4", "reads") == ["T1 reads src/a.c!", "T3 reads lib/d!"]
+
+
+def test_who_reads_what_it_writes_itself_depends_on_the_earlier_writer_once() -> None:
+    found = graph("p: x", "p: p")
+    assert edges(found, "T2") == ["T1 writes p!", "T1 story"]
+
+
+def test_beside_what_it_writes_itself_a_task_waits_for_what_it_reads() -> None:
+    found = graph("a: x", "p: p a")
+    assert edges(found, "T2", "reads") == ["T1 reads a!"]
+
+
+def test_an_overwriter_waits_for_the_readers_of_each_of_its_targets() -> None:
+    found = graph("b: a c", "x a c: y")
+    assert edges(found, "T2", "overwrites") == ["T1 overwrites a", "T1 overwrites c"]
+
+
+def test_who_reads_a_folder_that_it_writes_into_waits_for_the_other_parts_only() -> None:
+    found = graph("d/a: x", "d/b: x", "d/b: d/")
+    assert edges(found, "T3", "reads") == ["T1 reads d/a!"]
+    assert edges(found, "T3", "writes") == ["T2 writes d/b!"]
+
+
+def test_an_overwriter_of_a_part_waits_for_the_readers_of_the_folder() -> None:
+    found = graph("d/a: x", "b: d/", "d/a: y", "c: d/ [US1]", "d/a: z [US2]")
+    assert edges(found, "T3", "overwrites") == ["T2 overwrites d/a"]
+    assert edges(found, "T5", "overwrites") == ["T4 overwrites d/a"]
+
+
+def test_a_shared_target_carries_content_where_one_of_both_is_generated() -> None:
+    assert edges(graph("a: x", "a: y [keep]"), "T2", "writes") == ["T1 writes a!"]
+    assert edges(graph("a: x [keep]", "a: y"), "T2", "writes") == ["T1 writes a!"]
+
+
+# -- files, phases, stories
+
+
+def replace_file(task: Task, file: str = "other.md") -> TaskName:
+    return task.name._replace(file=file)
+
+
+def in_files(*rules: tuple[str, str]) -> Graph:
+    tasks = []
+    for position, (file, line) in enumerate(rules):
+        task = rule(line, position)
+        tasks.append(replace(task, text=replace(task.text, name=replace_file(task, file))))
+    return build(tasks)
+
+
+def test_stories_phases_and_all_are_of_one_file() -> None:
+    found = in_files(
+        ("a.md", "a: [US1]"),
+        ("b.md", "b: [US1]"),
+        ("a.md", "c: [phase 1]"),
+        ("b.md", "d: [phase 1]"),
+        ("b.md", "e: [ALL] [phase 1]"),
+        ("a.md", "f: [phase 1]"),
+    )
+    assert edges(found, "T2") == []
+    assert edges(found, "T3") == ["T1 phase"]
+    assert edges(found, "T4") == ["T2 phase"]
+    assert edges(found, "T5") == ["T4 story", "T2 all", "T4 all", "T2 phase"]
+    assert edges(found, "T6") == ["T3 story", "T1 phase"]
+
+
+def test_a_phase_waits_for_all_since_the_last_barrier() -> None:
+    found = graph(
+        "a: [phase 1]",
+        "b: [US1] [phase 2]",
+        "c: [US2] [phase 3]",
+        "d: [phase 4]",
+        "e: [US3] [phase 5]",
+        "f: [phase 6]",
+    )
+    assert [(barrier.before, barrier.after) for barrier in found.barriers] == [
+        ((0,), (1,)),
+        ((0,), (2,)),
+        ((0, 1, 2), (3,)),
+        ((3,), (4,)),
+        ((3, 4), (5,)),
+    ]
+    assert {position: len(found) for position, found in found.barred.items()} == dict.fromkeys(range(1, 6), 1)
+
+
+def test_phases_follow_their_number_and_a_story_in_the_first_waits_for_nothing() -> None:
+    found = graph("a: [phase 2]", "b: [US1] [phase 1]")
+    assert edges(found, "T1", "phase") == ["T2 phase"]
+    assert edges(found, "T2", "phase") == []
+
+
+def test_a_phase_with_a_task_without_story_is_a_barrier_unless_its_heading_names_one() -> None:
+    found = graph("a: [US1] [phase 1]", "b: [US1] [phase 2]", "c: [phase 2]", "d: [US2] [phase 3]")
+    assert edges(found, "T2", "phase") == ["T1 phase"]
+    assert edges(found, "T4", "phase") == ["T2 phase", "T3 phase"]
+    tasks = list(found.tasks)
+    tasks[1:3] = [replace(each, text=replace(each.text, phase_story="US1")) for each in tasks[1:3]]
+    again = build(tasks)
+    assert edges(again, "T2") == ["T1 story"]
+    assert edges(again, "T4") == []
+
+
+def test_the_parallel_ones_since_the_last_task_without_a_mark_are_waited_for_once() -> None:
+    found = graph("a: [P]", "b:", "c: [P]", "d:")
+    assert edges(found, "T1") == []
+    assert edges(found, "T2") == ["T1 story"]
+    assert edges(found, "T3") == ["T2 story"]
+    assert edges(found, "T4") == ["T2 story", "T3 story"]
+
+
+def test_a_task_is_found_by_its_name_and_by_what_it_writes() -> None:
+    found = graph("a: x", "b: y")
+    assert found.writers.last("b") == 1
+    assert found.task(found.tasks[1].name) is found.tasks[1]
 
 
 def owners(*rules: str) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 from fakes import PLAIN, FakeSandbox, Project, Repo
 
-from specbuild.engine.events import TaskFinished
+from specbuild.engine.events import TaskFinished, Warned
 from specbuild.engine.judge import Judge
 from specbuild.engine.project import Project as EngineProject
 from specbuild.engine.project import Settings
@@ -75,6 +75,133 @@ def test_tasks_that_a_failed_one_held_back_stay_so_under_a_changed_plan() -> Non
     assert len(project.finished()) == 4
 
 
+def test_a_task_that_is_chosen_no_more_under_a_changed_plan_counts_as_it_ended() -> None:
+    project = Project(*HALF)
+    only = {"T1", "T2", "T3"}
+
+    def turns(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        half(sandbox, task, repo)
+        only.discard("T1")
+
+    project.executors.bodies["T2"] = turns
+    assert project.build(only=only) == ["T1", "T2", "T3"]
+    assert project.end is not None
+    assert (project.end.headline, project.end.exit_code, project.end.completed) == ("complete", 0, 3)
+
+
+def test_what_failed_is_not_begun_again_under_a_changed_plan() -> None:
+    project = Project("x: [P]", "y: [P]", "b c: [P] [inferred]", "d: b [P]")
+    only = {"T1", "T2", "T3", "T4"}
+
+    def turns(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        half(sandbox, task, repo)
+        only.discard("T1")
+
+    project.executors.bodies["T3"] = turns
+    project.executors.failing["T2"] = 1
+    assert project.build(only=only, settings=Settings(keep_going=True)) == ["T1", "T2", "T3", "T4"]
+    assert project.end is not None
+    assert (project.end.failed, project.end.completed) == (1, 3)
+
+
+def test_a_new_task_under_a_changed_plan_is_held_back_by_what_failed_before() -> None:
+    project = Project("a: [P]", "z: a [P]", "b c: [P] [inferred]")
+
+    def adds(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        half(sandbox, task, repo)
+        project.rules.append("d: z [P]")
+
+    project.executors.bodies["T3"] = adds
+    project.executors.failing["T1"] = 1
+    assert project.build(settings=Settings(keep_going=True)) == ["T1", "T3"]
+    outcomes = {event.task.id: (event.outcome, event.blocked_by) for event in project.finished()}
+    first = finished(project, "T1").task
+    assert outcomes["T2"] == ("blocked", first)
+    assert outcomes["T4"] == ("blocked", first)
+
+
+def test_the_gate_of_a_phase_with_a_blocked_task_is_not_asked_under_a_changed_plan_either() -> None:
+    project = Project("z: [P] [phase 1]", "y: z [P] [phase 1]", "b c: [P] [inferred] [phase 1]")
+    project.executors.bodies["T3"] = half
+    asked: list[tuple[str, str | None]] = []
+
+    def gates(at: str, phase: str | None) -> bool:
+        asked.append((at, phase))
+        return True
+
+    assert project.build(only=["T2", "T3"], gates=gates, settings=Settings(keep_going=True)) == ["T3"]
+    assert finished(project, "T2").outcome == "blocked"
+    assert asked == []
+
+
+# -- which comes first
+
+
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        (Settings(jobs=2, overlap="all"), ["T2", "T1"]),
+        (Settings(jobs=2, overlap="marked"), ["T1", "T2"]),
+        (Settings(jobs=1, overlap="all"), ["T1", "T2"]),
+    ],
+)
+def test_the_longest_way_comes_first_only_where_everything_may_overlap(
+    settings: Settings, first: list[str]
+) -> None:
+    project = Project("b: a [P]", "c: a [P]", "d: c [P]", "e: d [P]", files={"a": "1"})
+    project.build(settings=settings)
+    assert project.started[:2] == first
+
+
+# -- what a later task changed
+
+
+def meddles(project: Project, id_: str, **texts: str) -> None:
+    """The task changes these files beside its target."""
+
+    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        for path, text in {**dict.fromkeys(task.targets, "made"), **texts}.items():
+            sandbox.files[path] = Entry(PLAIN, repo.store(text.encode()))
+
+    project.executors.bodies[id_] = body
+
+
+def test_all_that_made_an_earlier_task_stale_again_is_told() -> None:
+    project = Project("b: a c", "d: x [keep] [any]", files={"a": "1", "c": "1", "x": "1"})
+    meddles(project, "T2", a="2", c="2")
+    project.build()
+    (warning,) = (event for event in project.events if isinstance(event, Warned))
+    assert warning.task == finished(project, "T1").task
+    assert warning.message == (
+        "it is stale again, since a later task changed what it depends on: "
+        "input-changed: a (56a6051 -> d8263ee); input-changed: c (56a6051 -> d8263ee)"
+    )
+
+
+def test_a_task_that_was_up_to_date_is_stale_again_where_a_later_one_changed_its_input() -> None:
+    project = Project("b: a", "d: x [keep] [any]", files={"a": "1", "x": "1"})
+    project.build(only=["T1"])
+    meddles(project, "T2", a="2")
+    assert project.build() == ["T2"]
+    assert project.end is not None
+    assert ([name.id for name in project.end.left], project.end.up_to_date) == (["T1"], 0)
+
+
+def test_an_edit_that_a_person_makes_during_the_run_is_blamed_on_no_task() -> None:
+    project = Project("b: a", "d: x", files={"a": "1", "x": "1"})
+
+    def typed(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+        sandbox.files["d"] = Entry(PLAIN, repo.store(b"made"))
+        repo.type("a", "2")
+
+    project.executors.bodies["T2"] = typed
+    assert project.build() == ["T1", "T2"]
+    assert project.warnings == []
+    assert project.end is not None
+    assert project.end.exit_code == 0
+    assert project.build() == ["T1"]
+
+
 # -- what is held back
 
 
@@ -111,11 +238,20 @@ def squashed(*rules: str) -> Project:
 def test_a_writer_that_runs_again_is_told_and_counted_once() -> None:
     project = squashed("p: a", "q: p r", "p: b")
     assert project.build() == ["T1", "T2"]
-    (warning,) = (message for message in project.warnings if "runs again" in message and "bytes" in message)
-    assert warning == "T1 runs again: no commit has its bytes any more"
+    (warning,) = (e for e in project.events if isinstance(e, Warned) and "bytes" in e.message)
+    assert warning.message == "T1 runs again: no commit has its bytes any more"
+    assert warning.task == finished(project, "T2").task
     assert finished(project, "T1").outcome == "completed"
     assert project.end is not None
     assert project.end.completed + project.end.reused + project.end.up_to_date == 3
+    assert project.end.headline == "complete"
+
+
+def test_a_task_that_is_restored_after_its_writer_ran_again_counts_once() -> None:
+    project = squashed("p x: a", "x: b", "q: p r", "p: b")
+    project.build()
+    assert project.end is not None
+    assert project.end.completed + project.end.reused + project.end.up_to_date == 4
     assert project.end.headline == "complete"
 
 
