@@ -8,6 +8,7 @@ from specbuild.engine.merge import Conflict, Sides, merged
 from specbuild.engine.ports import Committer, Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.record import Results
+from specbuild.engine.start import entries_at
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.engine.work import Work
 
@@ -25,7 +26,9 @@ def overtaken(works: Sequence[tuple[Work, Results]], then: Snapshot, now: Snapsh
 
 
 def _is_overtaken(work: Work, results: Results, then: Snapshot, now: Snapshot) -> bool:
-    expected: dict[RepoPath, Entry | None] = {path: then.entry(path) for path, _ in work.inputs.committed}
+    carried = [p for path in work.carried for p in (*entries_at(then, path), *entries_at(now, path))]
+    reads = [*(path for path, _ in work.inputs.committed), *carried]
+    expected: dict[RepoPath, Entry | None] = {path: then.entry(path) for path in reads}
     expected.update(work.saved)
     if work.sandbox.in_place:  # what it committed by itself is folded into its checkpoint
         expected.update({**results.entries, **dict.fromkeys(results.removed)})

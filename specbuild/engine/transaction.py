@@ -99,6 +99,7 @@ class Transactions:
             worker=worker,
             began=now,
             place=place,
+            carried=self.judge.carried_bytes(position),
             told=told,
         )
 
@@ -125,9 +126,11 @@ class Transactions:
     def disturbed(self, work: Work) -> Sequence[RepoPath]:
         """Inputs that are no longer what they were when the attempt began."""
         tree = self.world.tree
-        tree.refresh(path for path, _ in (*work.inputs.committed, *work.inputs.ignored))
+        before = dict(work.inputs.committed + work.inputs.ignored)
+        tree.refresh([*before, *work.carried])
         now = self.judge.look(work.position, tree)
-        old, new = dict(work.inputs.committed + work.inputs.ignored), dict(now.committed + now.ignored)
+        old = {**before, **work.carried}
+        new = {**dict(now.committed + now.ignored), **self.judge.carried_bytes(work.position, tree)}
         changed = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
         if changed:
             self.edits.look_again()

@@ -206,6 +206,54 @@ def test_a_source_task_in_place_takes_the_inputs_that_it_changed() -> None:
     assert project.build() == []
 
 
+# -- what a source task made, which people edit, too
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("rules", [("p: a [keep]", "q: p"), ("d/p: a [keep]", "q: [needs T1] [worktree]")])
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_hand_fix_of_what_a_source_task_made_makes_its_reader_begin_again(
+    rules: tuple[str, str], settings: Settings, *, committed: bool
+) -> None:
+    project = Project(*rules, files={"a": "1"})
+    project.build(only=["T1"])
+    path = rules[0].partition(":")[0]
+    if committed:
+        project.repo.interlopers.append(lambda: commits(project.repo, path, "mine", on_disk=True))
+    else:
+        meanwhile(project, "T2", lambda: project.repo.type(path, "mine"))
+    project.events.clear()
+    assert project.build(settings=settings)[:2] == ["T2", "T2"]
+    what = ONCE_MORE if committed else f"{path} changed meanwhile: once more"
+    assert what in [event.message for event in project.events if isinstance(event, Warned)]
+    assert tip(project)[path] == "mine"
+    assert project.build() == []
+
+
+@pytest.mark.parametrize("marks", ["", "[keep]"])
+def test_a_file_that_somebody_puts_beside_what_a_source_task_made_counts_where_that_is_a_folder(
+    marks: str,
+) -> None:
+    project = Project("d/: a [keep]", f"q: [needs T1] {marks}", files={"a": "1"})
+
+    def fills(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+        sandbox.files["d/one"] = Entry(PLAIN, repo.store(b"1"))
+
+    project.executors.bodies["T1"] = fills
+    project.build(only=["T1"])
+    project.repo.interlopers.append(lambda: commits(project.repo, "d/two", "2", on_disk=True))
+    assert project.build() == (["T2"] if marks else ["T2", "T2"])
+    assert project.build() == []
+
+
+def test_what_a_generated_task_made_is_no_hand_fix() -> None:
+    project = Project("p: a", "q: p", files={"a": "1"})
+    project.build(only=["T1"])
+    meanwhile(project, "T2", lambda: project.repo.type("p", "mine"))
+    assert project.build() == ["T2"]
+    assert project.reasons("T1") == ["target-edited"]
+
+
 # -- once more, and enough
 
 
