@@ -180,7 +180,7 @@ class Transactions:
         tree.refresh(work.task.targets)
         saved = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
         keep_staged([*saved, *results.entries], results.entries, tree, committer)
-        own = committer.add(changed) if changed and work.sandbox.in_place else {}
+        own = committer.add(changed) if changed else {}
         changes = {**own, **changes_of(results, tip)}
         laid = {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
         after = Overlay(tip, laid, self._task_files(results.extra))
@@ -252,14 +252,14 @@ class Transactions:
             self.head = commits[-1]
             tree.moved(self.head, {p: e for record in group.records for p, e in record.changes.items()})
         waiting = iter(commits)
-        made: list[Oid | None] = []
+        done: list[Done] = []
         for member in group.members:
             own = [next(waiting) for _ in member.records]
-            made.append(own[-1] if own else None)
             if own:
                 ended = int(member.work.began + member.work.seconds)
                 history.added(own[-1], [member.checkpoint], ended)
-        return [self._done(member, commit) for member, commit in zip(group.members, made, strict=True)]
+            done.append(self._done(member, own[-1] if own else None))
+        return done
 
     def _done(self, member: Member, commit: Oid | None) -> Done:
         task, results, checkpoint = member.work.task, member.results, member.checkpoint
