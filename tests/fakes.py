@@ -43,6 +43,7 @@ class Repo:
     commits: dict[Oid, Commit] = field(default_factory=dict)
     tip: Oid | None = None
     kept: dict[str, Files] = field(default_factory=dict)
+    kept_why: dict[str, str] = field(default_factory=dict)  # by the same refs
     undone: set[Oid] = field(default_factory=set)
     setups: list[str] = field(default_factory=list)
     attached: bool = True  # whether HEAD names the run's branch
@@ -360,6 +361,7 @@ class FakeCommitter:
 
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         ref = f"refs/specbuild/{kind}/{len(self.repo.kept)}"
+        self.repo.kept_why[ref] = message
         self.repo.kept[ref] = {path: entry for path, entry in changes.items() if entry is not None}
         return ref
 
@@ -516,7 +518,7 @@ class Project:
         self,
         *,
         settings: Settings | None = None,
-        leave: bool = True,
+        leave: bool | Callable[[Sequence[TaskName]], bool] = True,
         forced: Iterable[str] = (),
         only: Collection[str] | None = None,
         review: Reviewer | None = None,
@@ -545,7 +547,7 @@ class Project:
             request=Request(
                 choice=chosen,
                 forced=frozenset(TaskName("tasks.md", id_) for id_ in forced),
-                leave=lambda _names: leave,
+                leave=leave if callable(leave) else lambda _names: leave,
                 review=review,
                 first=frozenset(TaskName("tasks.md", id_) for id_ in first),
                 gates=gates,

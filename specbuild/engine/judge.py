@@ -209,13 +209,13 @@ class Judge:
         """
         return not self.graph.tasks[source].rebuild and self.graph.writers.last(path) == source
 
-    def carried_bytes(self, position: int, tree: Snapshot | None = None) -> Mapping[RepoPath, str]:
+    def carried_bytes(self, position: int) -> Mapping[RepoPath, str]:
         """What `keep` tasks carry into a `rebuild` task, by path: people may edit that at any time."""
         graph, task = self.graph, self.graph.tasks[position]
         if not task.rebuild:
             return {}
         edges = [e for e in graph.content(position) if not graph.tasks[graph.index[e.source]].rebuild]
-        return {path: result for edge in edges for path, result in self.carried(edge, task, tree) if path}
+        return {path: result for edge in edges for path, result in self.carried(edge, task) if path}
 
     def result_now(self, path: RepoPath) -> str:
         """The result that the snapshot has at a path."""

@@ -130,7 +130,7 @@ class Transactions:
         tree.refresh([*before, *work.carried])
         now = self.judge.look(work.position, tree)
         old = {**before, **work.carried}
-        new = {**dict(now.committed + now.ignored), **self.judge.carried_bytes(work.position, tree)}
+        new = {**dict(now.committed + now.ignored), **self.judge.carried_bytes(work.position)}
         changed = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
         if changed:
             self.edits.look_again()

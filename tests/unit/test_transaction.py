@@ -65,13 +65,12 @@ class Memory(FakeTree):
 
 
 class Writer(FakeCommitter):
-    """Remembers what it wrote: blobs of the working tree, commits, what was kept and why."""
+    """Remembers what it wrote: blobs of the working tree, and commits."""
 
     def __init__(self, repo: Repo) -> None:
         super().__init__(repo)
         self.added: set[RepoPath] = set()
         self.records: list[Record] = []
-        self.messages: list[str] = []
 
     def add(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry | None]:
         found = super().add(list(paths))
@@ -82,10 +81,6 @@ class Writer(FakeCommitter):
         made = super().commit(records, onto=onto)
         self.records.extend(records)
         return made
-
-    def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
-        self.messages.append(message)
-        return super().keep(kind, changes, message)
 
 
 class Chronicle(FakeHistory):
@@ -290,6 +285,7 @@ def test_what_is_plain_is_opened_and_completed_without_waiting_for_a_commit_that
     world = case.transactions.world
     case.transactions.world = world._replace(committer=Busy(case.repo))
     member = case.completed(0, b="made")
+    assert case.tree.looked_widely == 0
     assert (member.results.entries, member.before, member.work.base) == (
         {"b": case.entry("made")},
         {},
@@ -335,18 +331,19 @@ def test_a_worktree_gets_edited_and_ignored_inputs_and_its_own_start_as_blobs_th
     case = Case(
         "b c: a env x [worktree]", files={"a": "1", "x": "1", "c": "old"}, hidden=["env"], writes="any"
     )
-    case.type(a="2", env="secret", b="mine")
-    start = Start({"b": case.entry("mine"), "c": None, "x": case.entry("1"), "y": case.entry("lost")})
+    case.type(a="2", env="secret", new="mine")
+    there = {"new": case.entry("mine"), "c": None, "x": case.entry("1"), "lost": case.entry("3")}
+    start = Start(there)
     work = case.open(start=start)
     laid = {
         "a": case.entry("2"),
         "env": case.entry("secret"),
-        "b": case.entry("mine"),
+        "new": case.entry("mine"),
         "c": None,
-        "y": case.entry("lost"),
+        "lost": case.entry("3"),
     }
     assert case.rooms.asked[0].start == work.laid == laid
-    assert case.committer.added == {"a", "env", "b"}
+    assert case.committer.added == {"a", "env", "new"}
     assert work.saved == {"a": case.entry("2")}
 
 
@@ -362,7 +359,7 @@ def test_what_a_person_wrote_at_a_generated_target_is_kept_and_told() -> None:
     work = case.open()
     assert work.told == ["b, d/e had been edited; what stood there is kept at refs/specbuild/saved/0"]
     assert case.repo.kept["refs/specbuild/saved/0"] == work.before
-    assert case.committer.messages == ["tasks.md#T1: targets before they were made again\n"]
+    assert list(case.repo.kept_why.values()) == ["tasks.md#T1: targets before they were made again\n"]
     assert work.before == {"b": case.entry("mine"), "d/e": case.entry("mine too")}
 
 
@@ -519,6 +516,7 @@ def test_what_changes_nothing_and_says_nothing_new_is_no_commit() -> None:
     assert (case.repo.tip, len(case.history.told)) == (tip, 1)
     (member,) = case.transactions.group([case.completed(0, b="made")]).members
     assert member.records == ()
+    case.repo.interlopers.append(lambda: pytest.fail("a commit without anything to record"))
     assert case.group(member) == [Done(None, None, (), (), replan=False)]
 
 
@@ -541,7 +539,7 @@ def test_a_staged_version_that_stands_nowhere_else_is_kept_before_the_index_foll
             case.run(b="made")
         kept = [files for ref, files in case.repo.kept.items() if ref.startswith("refs/specbuild/saved/")]
         assert kept == [{"b": case.entry("staged")}]
-        assert case.committer.messages == ["staged versions of edited inputs\n"]
+        assert list(case.repo.kept_why.values()) == ["staged versions of edited inputs\n"]
 
 
 def test_a_private_tree_is_what_hooks_see_unless_it_lacks_what_they_need() -> None:
@@ -615,6 +613,7 @@ def test_each_completion_ticks_its_own_box_and_leaves_those_before_it_ticked(*, 
     assert case.repo.text("tasks.md") == "[x] T1\n[x] T2\n"
     assert [done.commit for done in dones] == list(case.repo.log())[1::-1]
     assert [[change.path for change in done.files] for done in dones] == [["b"], ["c"]]
+    assert [record.in_place for record in case.committer.records] == [False, False]
     assert [told[0] for told in case.history.told] == [done.commit for done in dones]
 
 
@@ -796,7 +795,7 @@ def test_work_that_is_given_up_is_kept_with_its_reason_and_undone() -> None:
     ref = case.transactions.abandon(work, keep=True, why=why)
     assert ref == "refs/specbuild/failed/0"
     assert case.repo.kept[ref] == {"b": case.entry("half")}
-    (message,) = case.committer.messages
+    message = case.repo.kept_why[ref]
     assert message.startswith("tasks.md#T1: no\n")
     assert list(parse_lines(message.encode())) == []
     assert case.repo.text("b") == "old"
