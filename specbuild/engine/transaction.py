@@ -174,16 +174,16 @@ class Transactions:
     def _alone(self, work: Work, results: Results, changed: Sequence[RepoPath]) -> Member:
         """The commits of one task, whatever it is, on the tip as it is now."""
         tree, committer, tip = self.world.tree, self.world.committer, self._tip()
+        saved = self._to_save(work, tip)
         if not work.sandbox.in_place:
-            sides = self._sides(work, tip)
+            sides = self._sides(work, tip, saved)
             results = moved.on_tip(work, results, sides, self.project, committer)
         tree.refresh(work.task.targets)
-        saved = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
         keep_staged([*saved, *results.entries], results.entries, tree, committer)
         own = committer.add(changed) if changed else {}
         changes = {**own, **changes_of(results, tip)}
         laid = {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
-        after = Overlay(tip, laid, self._task_files(results.extra))
+        after = Overlay(tip, laid, self._task_files({**saved, **results.extra}))
         changes.update(self._ticks(work.task, after))
         instead = _edited_targets(work, results)
         boxes_ = {path: entry for path, entry in work.ticked.items() if path in changes}
@@ -320,11 +320,28 @@ class Transactions:
             return self.world.tree
         return self.world.history.snapshot(self.head)
 
-    def _sides(self, work: Work, tip: Snapshot) -> Sides:
+    def _to_save(self, work: Work, tip: Snapshot) -> dict[RepoPath, Entry | None]:
+        """Edits that no commit holds yet."""
+        differ = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
+        base = None if work.base is None else self.world.history.snapshot(work.base)
+        ticked = [path for path in differ if path in self.project.task_files]
+        for path in ticked:
+            if tip.tracked(path) != (base and base.entry(path)) and self._same_text(path, differ[path], tip):
+                del differ[path]  # it was saved for another task, whose box was ticked then
+        return differ
+
+    def _same_text(self, path: RepoPath, entry: Entry | None, tip: Snapshot) -> bool:
+        """Whether a task file is as the tip has it, but for boxes."""
+        now, read, emptied = tip.tracked(path), self.world.committer.read, self.project.task_files[path]
+        if entry is None or now is None:
+            return False
+        return emptied(path, read(entry.oid)) == emptied(path, read(now.oid))
+
+    def _sides(self, work: Work, tip: Snapshot, saved: Mapping[RepoPath, Entry | None]) -> Sides:
         snapshot = self.world.history.snapshot
         base = tip if work.base is None else snapshot(work.base)
         theirs = tip if self.head is None else snapshot(self.head)
-        return Sides(base, work.laid, theirs, work.saved)
+        return Sides(base, work.laid, theirs, saved)
 
     def _task_files(self, changes: Mapping[RepoPath, Entry | None]) -> dict[RepoPath, bytes]:
         read = self.world.committer.read

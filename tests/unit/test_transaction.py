@@ -169,7 +169,7 @@ class Case:
             loaded,
             graph=build_graph(tasks),
             sources=frozenset({"tasks.md", "specbuild.toml"}),
-            task_files={"tasks.md": lambda _path, data: data},
+            task_files={"tasks.md": lambda _path, data: data.replace(b"[x]", b"[ ]")},
             tick=tick,
             restore_boxes=restore_boxes,
         )
@@ -659,6 +659,85 @@ def test_a_plan_that_a_person_edits_is_saved_and_ticked_as_it_stands() -> None:
     assert case.tip(1)["tasks.md"] == BOXES + "note\n"
     assert case.tip()["tasks.md"] == "[x] T1\n[ ] T2\nnote\n"
     assert case.repo.text("tasks.md") == "[x] T1\n[ ] T2\nnote\n"
+
+
+@pytest.mark.parametrize("marks", ["", "[worktree]", "[keep] [any] [worktree]"])
+def test_a_plan_with_edits_is_saved_once_for_all_tasks_that_began_on_it(marks: str) -> None:
+    case = Case(f"b: a {marks}", f"c: a {marks}", files={"a": "1", "tasks.md": BOXES})
+    case.type(tasks__md=BOXES + "note\n")
+    one, two = case.open(0), case.open(1)
+    case.leave(one, b="1")
+    case.leave(two, c="2")
+    case.record(one)
+    case.record(two)
+    assert case.subjects == ["T2 T2", "T1 T1", SAVE]
+    assert [case.tip(steps)["tasks.md"] for steps in range(3)] == [
+        "[x] T1\n[x] T2\nnote\n",
+        "[x] T1\n[ ] T2\nnote\n",
+        "[ ] T1\n[ ] T2\nnote\n",
+    ]
+    assert case.repo.text("tasks.md") == "[x] T1\n[x] T2\nnote\n"
+
+
+def test_a_plan_that_a_person_goes_on_editing_is_saved_again() -> None:
+    files = {"a": "1", "tasks.md": BOXES}
+    case = Case("b: a", "c: a", files=files, settings=Settings(tick=False))
+    case.type(tasks__md=BOXES + "note\n")
+    one = case.open(0)
+    case.type(tasks__md=BOXES + "another\n")
+    two = case.open(1)
+    case.leave(one, b="1")
+    case.leave(two, c="2")
+    case.record(one)
+    case.record(two)
+    assert case.subjects == ["T2 T2", SAVE, "T1 T1", SAVE]
+    assert case.tip()["tasks.md"] == BOXES + "another\n"
+
+
+@pytest.mark.parametrize("text", ["[ ] T1\n[x] T2\n", None])
+def test_boxes_that_a_person_ticks_and_a_plan_that_is_removed_are_saved_like_any_edit(
+    text: str | None,
+) -> None:
+    case = Case("b: a", files={"a": "1", "tasks.md": BOXES})
+    case.type(tasks__md=text)
+    case.run(b="made")
+    assert case.subjects == ["T1 T1", SAVE]
+    assert case.tip(1).get("tasks.md") == text
+
+
+def test_a_plan_that_was_saved_and_then_removed_by_a_person_is_removed() -> None:
+    case = Case("b: a", "c: a", files={"a": "1", "tasks.md": BOXES})
+    case.type(tasks__md=BOXES + "note\n")
+    one = case.open(0)
+    case.type(tasks__md=None)
+    two = case.open(1)
+    case.leave(one, b="1")
+    case.leave(two, c="2")
+    case.record(one)
+    case.record(two)
+    assert "tasks.md" not in case.tip()
+
+
+def test_a_plan_with_edits_goes_with_the_runs_branch_where_a_person_switched() -> None:
+    case = Case("b: a [worktree]", files={"a": "1", "tasks.md": BOXES})
+    case.type(tasks__md=BOXES + "note\n")
+    work = case.open()
+    case.repo.attached = False
+    case.leave(work, b="made")
+    case.record(work)
+    assert case.subjects == ["T1 T1", SAVE]
+    assert case.tip()["tasks.md"] == "[x] T1\n[ ] T2\nnote\n"
+
+
+def test_what_is_typed_into_the_plan_while_a_task_runs_is_no_part_of_its_commit() -> None:
+    case = Case("b: a", files={"a": "1", "tasks.md": BOXES})
+    case.type(tasks__md=BOXES + "note\n")
+    work = case.open()
+    case.type(tasks__md=BOXES + "another\n")
+    case.leave(work, b="made")
+    case.record(work)
+    assert case.tip()["tasks.md"] == "[x] T1\n[ ] T2\nnote\n"
+    assert case.repo.text("tasks.md") == BOXES + "another\n"
 
 
 def ticked(case: Case, *positions: int) -> None:
