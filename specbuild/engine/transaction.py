@@ -165,7 +165,7 @@ class Transactions:
             return ()
         if head is None or self.head is None:
             return [work for work, _ in works]
-        late = moved.overtaken(works, snapshot(self.head), snapshot(head))
+        late = moved.overtaken(works, self.judge, snapshot(self.head), snapshot(head))
         if not late:
             self.head = head
             self.world.tree.refresh(None)
@@ -189,6 +189,8 @@ class Transactions:
         boxes_ = {path: entry for path, entry in work.ticked.items() if path in changes}
         extra = {path: entry for path in results.extra if (entry := tip.tracked(path)) is not None}
         checkpoint = self._checkpoint(work, results, after)
+        if work.task.rebuild and not results.extra and checkpoint.key != work.verdict.key:
+            raise Overtaken  # it was made of something else, such as fewer files that a pattern finds
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
         if saved or changes or _says_more(work, checkpoint):
             text = self._message(work, checkpoint)

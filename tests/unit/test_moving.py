@@ -246,6 +246,32 @@ def test_a_file_that_somebody_puts_beside_what_a_source_task_made_counts_where_t
     assert project.build() == []
 
 
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["[P]", "[P] [worktree]", "[P] [keep] [any] [worktree]"])
+def test_a_file_that_a_commit_adds_to_what_a_pattern_finds_makes_the_task_begin_again(
+    marks: str, settings: Settings
+) -> None:
+    project = Project(f"q: src/* {marks}", files={"src/a": "1"})
+    project.repo.interlopers.append(lambda: commits(project.repo, "src/b", "2", on_disk=True))
+    assert project.build(settings=settings) == ["T1", "T1"]
+    assert project.warnings == [ONCE_MORE]
+    assert tip(project)["q"].endswith("T1(src/a=1,src/b=2)")
+    assert project.build() == []
+
+
+def test_a_file_that_a_person_adds_to_what_a_pattern_finds_counts_when_somebody_commits_another() -> None:
+    project = Project("q: src/*", files={"src/a": "1"})
+
+    def adds() -> None:
+        commits(project.repo, "x", "theirs", on_disk=True)
+        project.repo.type("src/b", "2")
+
+    project.repo.interlopers.append(adds)
+    assert project.build() == ["T1", "T1"]
+    assert tip(project)["q"] == "T1(src/a=1,src/b=2)"
+    assert project.build() == []
+
+
 def test_what_a_generated_task_made_is_no_hand_fix() -> None:
     project = Project("p: a", "q: p", files={"a": "1"})
     project.build(only=["T1"])
