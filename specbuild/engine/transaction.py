@@ -189,7 +189,7 @@ class Transactions:
         boxes_ = {path: entry for path, entry in work.ticked.items() if path in changes}
         extra = {path: entry for path in results.extra if (entry := tip.tracked(path)) is not None}
         checkpoint = self._checkpoint(work, results, after)
-        if work.task.rebuild and not results.extra and checkpoint.key != work.verdict.key:
+        if tip.working and work.task.rebuild and not results.extra and checkpoint.key != work.verdict.key:
             raise Overtaken  # it was made of something else, such as fewer files that a pattern finds
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
         if saved or changes or _says_more(work, checkpoint):

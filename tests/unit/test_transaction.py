@@ -13,6 +13,7 @@ from fakes import (
     FakeSandbox,
     FakeTree,
     FakeWorkspaces,
+    Files,
     Project,
     Repo,
 )
@@ -40,7 +41,12 @@ class Memory(FakeTree):
         self.index: dict[RepoPath, Entry] = {}
         self.hidden: set[RepoPath] = set()
         self.looked_widely = 0
+        self.other: Files | None = None  # of the branch that a person switched to
         self._seen: dict[RepoPath, Entry | None] = {}
+
+    @property
+    def _base(self) -> Files:
+        return super()._base if self.other is None else self.other
 
     def entry(self, path: RepoPath) -> Entry | None:
         return self._seen.setdefault(path, super().entry(path))
@@ -53,7 +59,8 @@ class Memory(FakeTree):
             self._seen.pop(path, None)
 
     def moved(self, commit: Oid, changes: Mapping[RepoPath, Entry | None]) -> None:
-        super().moved(commit, changes)
+        if self.other is None:
+            super().moved(commit, changes)
         assert commit == self.repo.tip
         self.refresh(list(changes))
 
@@ -845,6 +852,30 @@ def test_who_switched_finds_the_other_branch_as_it_was_and_the_runs_branch_goes_
     case.record(work)
     assert case.tip() == {"a": "1", "b": "made", "tasks.md": "[x] T1\n[ ] T2\n"}
     assert case.repo.text("tasks.md") == "[ ] T1 of another branch\n"
+
+
+def test_who_begins_again_after_a_person_switched_is_recorded_with_what_the_runs_branch_has() -> None:
+    case = Case("b: a [worktree]", files={"a": "1"})
+    case.repo.attached = False
+    case.type(a="other")
+    case.tree.other = {"a": case.entry("other")}
+    done = case.run(b="made")
+    assert case.tip() == {"a": "1", "b": "made"}
+    assert done.recorded is not None
+    fresh = Case("b: a", files={"a": "1"})
+    assert done.recorded.checkpoint.key == fresh.judge.verdict(0).key
+
+
+@pytest.mark.parametrize("marks", ["", "[worktree]"])
+def test_in_a_tree_that_has_other_inputs_by_now_a_generated_task_is_overtaken(marks: str) -> None:
+    case = Case(f"d/ b: src/* {marks}", files={"src/a": "1"})
+    work = case.open()
+    case.leave(work, b="made", d_e="made")
+    results = case.transactions.results(work)
+    case.type(src_new="typed")
+    with pytest.raises(Overtaken):
+        case.transactions.record(work, results)
+    assert case.subjects == []
 
 
 def test_in_place_nothing_is_recorded_where_a_person_switched() -> None:
