@@ -340,7 +340,7 @@ class FakeCommitter:
                 files.pop(path, None)
                 if entry is not None:
                     files[path] = entry
-                if self.repo.disk.get(path) == old:
+                if self.repo.attached and self.repo.disk.get(path) == old:
                     self.repo.disk.pop(path, None)
                     if entry is not None:
                         self.repo.disk[path] = entry

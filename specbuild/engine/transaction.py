@@ -124,7 +124,12 @@ class Transactions:
         return attempt.results_of(work, self.project, world.tree, world.committer, head)
 
     def disturbed(self, work: Work) -> Sequence[RepoPath]:
-        """Inputs that are no longer what they were when the attempt began."""
+        """Inputs that are no longer what they were when the attempt began.
+
+        None where a person switched branches: what the working tree has now is not what the run is about.
+        """
+        if not self.world.committer.attached():
+            return ()
         tree = self.world.tree
         before = dict(work.inputs.committed + work.inputs.ignored)
         tree.refresh([*before, *work.carried])
@@ -278,7 +283,7 @@ class Transactions:
 
     def _lay_out(self, instead: Mapping[RepoPath, Entry | None], results: Results) -> None:
         """What a private worktree made, where a person's edit still stands that was kept before."""
-        if not instead:
+        if not instead or not self.world.committer.attached():
             return
         for path, entry in instead.items():
             if results.entries.get(path) != entry:

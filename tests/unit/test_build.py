@@ -456,6 +456,21 @@ def test_where_a_hook_refuses_the_ticks_of_complete_tasks_that_is_told_and_no_mo
     assert project.end.exit_code == 0
 
 
+def test_boxes_of_another_branch_are_nobodys_business() -> None:
+    project = Boxed("b: a", "c: x [worktree]", files={"a": "1", "x": "1", "tasks.md": "[ ] T1"})
+    project.build(settings=Settings(tick=False), only=["T1"])
+
+    def switches(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        make(sandbox.files, task, repo, ["x"])
+        repo.attached = False
+
+    project.executors.bodies["T2"] = switches
+    project.events.clear()
+    assert project.build() == ["T2"]
+    assert project.repo.text("tasks.md") == "[ ] T1"
+    assert project.warnings == []
+
+
 def test_who_switched_branches_is_told_why_nothing_more_is_started() -> None:
     project = Project("b: a", files={"a": "1"})
     project.repo.attached = False

@@ -353,6 +353,39 @@ def test_a_task_in_a_worktree_is_recorded_where_the_run_began_and_nothing_more_i
     assert "switch back, and run specbuild again" in warning
 
 
+def switches(project: Project) -> None:
+    """To a branch that has another `a`."""
+    project.repo.attached = False
+    project.repo.type("a", "other")
+
+
+def test_what_another_branch_has_is_no_edit_for_a_task_in_a_worktree() -> None:
+    project = Project("b: a [worktree]", files={"a": "1"})
+    meanwhile(project, "T1", lambda: switches(project))
+    assert project.build() == ["T1"]
+    assert tip(project) == {"a": "1", "b": "T1(a=1)"}
+    assert project.repo.text("a") == "other"
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["", "[worktree]"])
+def test_nothing_begins_again_on_another_branch(marks: str, settings: Settings) -> None:
+    project = Project(f"b: a {marks}", files={"a": "1"})
+
+    def both() -> None:
+        switches(project)
+        commits(project.repo, "a", "2")
+
+    meanwhile(project, "T1", both)
+    assert project.build(settings=settings) == ["T1"]
+    assert project.end is not None
+    assert project.end.exit_code == 4
+    assert tip(project) == {"a": "2"}
+    ((ref, files),) = project.repo.kept.items()
+    assert (ref, set(files)) == ("refs/specbuild/failed/0", {"b"})
+    assert project.repo.text("b") is None
+
+
 # -- signals
 
 

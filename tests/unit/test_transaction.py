@@ -852,6 +852,7 @@ def test_who_switched_finds_the_other_branch_as_it_was_and_the_runs_branch_goes_
     case.record(work)
     assert case.tip() == {"a": "1", "b": "made", "tasks.md": "[x] T1\n[ ] T2\n"}
     assert case.repo.text("tasks.md") == "[ ] T1 of another branch\n"
+    assert case.repo.text("b") is None
 
 
 def test_who_begins_again_after_a_person_switched_is_recorded_with_what_the_runs_branch_has() -> None:
