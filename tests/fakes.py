@@ -342,7 +342,7 @@ class FakeCommitter:
                 files.pop(path, None)
                 if entry is not None:
                     files[path] = entry
-                if self.repo.disk.get(path) == old:
+                if self.repo.attached and self.repo.disk.get(path) == old:
                     self.repo.disk.pop(path, None)
                     if entry is not None:
                         self.repo.disk[path] = entry
@@ -522,7 +522,7 @@ class Project:
         self,
         *,
         settings: Settings | None = None,
-        leave: bool = True,
+        leave: bool | Callable[[Sequence[TaskName]], bool] = True,
         forced: Iterable[str] = (),
         only: Collection[str] | None = None,
         review: Reviewer | None = None,
@@ -551,7 +551,7 @@ class Project:
             request=Request(
                 choice=chosen,
                 forced=frozenset(TaskName("tasks.md", id_) for id_ in forced),
-                leave=lambda _names: leave,
+                leave=leave if callable(leave) else lambda _names: leave,
                 review=review,
                 first=frozenset(TaskName("tasks.md", id_) for id_ in first),
                 gates=gates,

@@ -48,10 +48,10 @@ def results_of(
     if work.task.writes == "any" or unresolved:
         changed = work.sandbox.changed()
         for name in unresolved:
-            found = [p for p, e in changed.items() if e is not None and p.endswith("/" + name)]
+            found = {p: e for p, e in changed.items() if e is not None and p.endswith("/" + name)}
             if len(found) == 1:
-                entries[found[0]] = changed[found[0]] or Entry(0, "")
-                work.task = _renamed(work.task, name, found[0])
+                entries.update(found)
+                work.task = _renamed(work.task, name, *found)
         if work.task.writes == "any":
             extra = _admitted(work, changed, project, tree, committer)
     return _results(work, entries, extra, tree, head)

@@ -241,8 +241,8 @@ class Builder:
 
     def _tick_finished(self) -> None:
         """A box is a view: a completed task that was unticked is ticked again."""
-        if not self._settings.tick:
-            return
+        if not self._settings.tick or not self._world.committer.attached():
+            return  # not those of the branch that a person switched to
         graph = self._progress.judge.graph
         names = sorted(name for name in self._progress.tally.up_to_date if name in graph.index)
         tasks = [graph.task(name) for name in names if not graph.task(name).text.ticked]

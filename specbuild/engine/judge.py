@@ -231,6 +231,14 @@ class Judge:
         """
         return not self.graph.tasks[source].rebuild and self.graph.writers.last(path) == source
 
+    def carried_bytes(self, position: int) -> Mapping[RepoPath, str]:
+        """What `keep` tasks carry into a `rebuild` task, by path: people may edit that at any time."""
+        graph, task = self.graph, self.graph.tasks[position]
+        if not task.rebuild:
+            return {}
+        edges = [e for e in graph.content(position) if not graph.tasks[graph.index[e.source]].rebuild]
+        return {path: result for edge in edges for path, result in self.carried(edge, task) if path}
+
     def result_now(self, path: RepoPath) -> str:
         """The result that the snapshot has at a path."""
         return self._result(self.snapshot, path)

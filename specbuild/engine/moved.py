@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from specbuild.engine import boxes
+from specbuild.engine.judge import Judge
 from specbuild.engine.merge import Conflict, Sides, merged
 from specbuild.engine.ports import Committer, Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.record import Results
+from specbuild.engine.start import entries_at
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.engine.work import Work
 
@@ -19,13 +21,18 @@ class Overtaken(Exception):  # noqa: N818  (a state of the world, not a mistake)
     """
 
 
-def overtaken(works: Sequence[tuple[Work, Results]], then: Snapshot, now: Snapshot) -> Sequence[Work]:
+def overtaken(
+    works: Sequence[tuple[Work, Results]], judge: Judge, then: Snapshot, now: Snapshot
+) -> Sequence[Work]:
     """Those whose reads or targets differ on the new tip from both the old one and what they expect."""
-    return [work for work, results in works if _is_overtaken(work, results, then, now)]
+    return [work for work, results in works if _is_overtaken(work, results, judge, then, now)]
 
 
-def _is_overtaken(work: Work, results: Results, then: Snapshot, now: Snapshot) -> bool:
-    expected: dict[RepoPath, Entry | None] = {path: then.entry(path) for path, _ in work.inputs.committed}
+def _is_overtaken(work: Work, results: Results, judge: Judge, then: Snapshot, now: Snapshot) -> bool:
+    found = judge.look(work.position, now).committed  # patterns may find more than they did
+    carried = [p for path in work.carried for p in (*entries_at(then, path), *entries_at(now, path))]
+    reads = [*(path for path, _ in (*work.inputs.committed, *found)), *carried]
+    expected: dict[RepoPath, Entry | None] = {path: then.entry(path) for path in reads}
     expected.update(work.saved)
     if work.sandbox.in_place:  # what it committed by itself is folded into its checkpoint
         expected.update({**results.entries, **dict.fromkeys(results.removed)})

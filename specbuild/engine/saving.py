@@ -29,11 +29,8 @@ class Edits:
         paths: dict[RepoPath, None] = dict.fromkeys(self._project.sources)
         paths.update((path, None) for path, _ in judge.inputs(position).committed)
         paths.update(dict.fromkeys(self._vanished(task)))
-        for edge in judge.graph.content(position):
-            source = judge.graph.index[edge.source]
-            if task.rebuild and not judge.graph.tasks[source].rebuild:
-                carried = (path for path, _ in judge.carried(edge, task) if path)
-                paths.update((p, None) for path in carried for p in entries_at(self._tree, path))
+        for path in judge.carried_bytes(position):
+            paths.update(dict.fromkeys(entries_at(self._tree, path)))
         own: set[RepoPath] = set()
         for target in task.targets:
             own.update(entries_at(self._tree, target))

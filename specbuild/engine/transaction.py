@@ -99,6 +99,7 @@ class Transactions:
             worker=worker,
             began=now,
             place=place,
+            carried=self.judge.carried_bytes(position),
             told=told,
         )
 
@@ -123,11 +124,18 @@ class Transactions:
         return attempt.results_of(work, self.project, world.tree, world.committer, head)
 
     def disturbed(self, work: Work) -> Sequence[RepoPath]:
-        """Inputs that are no longer what they were when the attempt began."""
+        """Inputs that are no longer what they were when the attempt began.
+
+        None where a person switched branches: what the working tree has now is not what the run is about.
+        """
+        if not self.world.committer.attached():
+            return ()
         tree = self.world.tree
-        tree.refresh(path for path, _ in (*work.inputs.committed, *work.inputs.ignored))
+        before = dict(work.inputs.committed + work.inputs.ignored)
+        tree.refresh([*before, *work.carried])
         now = self.judge.look(work.position, tree)
-        old, new = dict(work.inputs.committed + work.inputs.ignored), dict(now.committed + now.ignored)
+        old = {**before, **work.carried}
+        new = {**dict(now.committed + now.ignored), **self.judge.carried_bytes(work.position)}
         changed = [path for path in sorted({*old, *new}) if old.get(path) != new.get(path)]
         if changed:
             self.edits.look_again()
@@ -162,7 +170,7 @@ class Transactions:
             return ()
         if head is None or self.head is None:
             return [work for work, _ in works]
-        late = moved.overtaken(works, snapshot(self.head), snapshot(head))
+        late = moved.overtaken(works, self.judge, snapshot(self.head), snapshot(head))
         if not late:
             self.head = head
             self.world.tree.refresh(None)
@@ -171,21 +179,23 @@ class Transactions:
     def _alone(self, work: Work, results: Results, changed: Sequence[RepoPath]) -> Member:
         """The commits of one task, whatever it is, on the tip as it is now."""
         tree, committer, tip = self.world.tree, self.world.committer, self._tip()
+        saved = self._to_save(work, tip)
         if not work.sandbox.in_place:
-            sides = self._sides(work, tip)
+            sides = self._sides(work, tip, saved)
             results = moved.on_tip(work, results, sides, self.project, committer)
         tree.refresh(work.task.targets)
-        saved = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
         keep_staged([*saved, *results.entries], results.entries, tree, committer)
-        own = committer.add(changed) if changed and work.sandbox.in_place else {}
+        own = committer.add(changed) if changed else {}
         changes = {**own, **changes_of(results, tip)}
         laid = {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
-        after = Overlay(tip, laid, self._task_files(results.extra))
+        after = Overlay(tip, laid, self._task_files({**saved, **results.extra}))
         changes.update(self._ticks(work.task, after))
         instead = _edited_targets(work, results)
         boxes_ = {path: entry for path, entry in work.ticked.items() if path in changes}
         extra = {path: entry for path in results.extra if (entry := tip.tracked(path)) is not None}
         checkpoint = self._checkpoint(work, results, after)
+        if tip.working and work.task.rebuild and not results.extra and checkpoint.key != work.verdict.key:
+            raise Overtaken  # it was made of something else, such as fewer files that a pattern finds
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
         if saved or changes or _says_more(work, checkpoint):
             text = self._message(work, checkpoint)
@@ -249,14 +259,14 @@ class Transactions:
             self.head = commits[-1]
             tree.moved(self.head, {p: e for record in group.records for p, e in record.changes.items()})
         waiting = iter(commits)
-        made: list[Oid | None] = []
+        done: list[Done] = []
         for member in group.members:
             own = [next(waiting) for _ in member.records]
-            made.append(own[-1] if own else None)
             if own:
                 ended = int(member.work.began + member.work.seconds)
                 history.added(own[-1], [member.checkpoint], ended)
-        return [self._done(member, commit) for member, commit in zip(group.members, made, strict=True)]
+            done.append(self._done(member, own[-1] if own else None))
+        return done
 
     def _done(self, member: Member, commit: Oid | None) -> Done:
         task, results, checkpoint = member.work.task, member.results, member.checkpoint
@@ -273,7 +283,7 @@ class Transactions:
 
     def _lay_out(self, instead: Mapping[RepoPath, Entry | None], results: Results) -> None:
         """What a private worktree made, where a person's edit still stands that was kept before."""
-        if not instead:
+        if not instead or not self.world.committer.attached():
             return
         for path, entry in instead.items():
             if results.entries.get(path) != entry:
@@ -317,11 +327,28 @@ class Transactions:
             return self.world.tree
         return self.world.history.snapshot(self.head)
 
-    def _sides(self, work: Work, tip: Snapshot) -> Sides:
+    def _to_save(self, work: Work, tip: Snapshot) -> dict[RepoPath, Entry | None]:
+        """Edits that no commit holds yet."""
+        differ = {path: entry for path, entry in work.saved.items() if tip.tracked(path) != entry}
+        base = None if work.base is None else self.world.history.snapshot(work.base)
+        ticked = [path for path in differ if path in self.project.task_files]
+        for path in ticked:
+            if tip.tracked(path) != (base and base.entry(path)) and self._same_text(path, differ[path], tip):
+                del differ[path]  # it was saved for another task, whose box was ticked then
+        return differ
+
+    def _same_text(self, path: RepoPath, entry: Entry | None, tip: Snapshot) -> bool:
+        """Whether a task file is as the tip has it, but for boxes."""
+        now, read, emptied = tip.tracked(path), self.world.committer.read, self.project.task_files[path]
+        if entry is None or now is None:
+            return False
+        return emptied(path, read(entry.oid)) == emptied(path, read(now.oid))
+
+    def _sides(self, work: Work, tip: Snapshot, saved: Mapping[RepoPath, Entry | None]) -> Sides:
         snapshot = self.world.history.snapshot
         base = tip if work.base is None else snapshot(work.base)
         theirs = tip if self.head is None else snapshot(self.head)
-        return Sides(base, work.laid, theirs, work.saved)
+        return Sides(base, work.laid, theirs, saved)
 
     def _task_files(self, changes: Mapping[RepoPath, Entry | None]) -> dict[RepoPath, bytes]:
         read = self.world.committer.read

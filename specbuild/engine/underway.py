@@ -20,6 +20,7 @@ from specbuild.engine.reuse import Supply
 from specbuild.engine.spending import added
 from specbuild.engine.start import Start, start_of
 from specbuild.engine.task import RepoPath
+from specbuild.engine.transaction import BranchSwitched
 from specbuild.engine.verdict import Verdict
 from specbuild.engine.work import Done, Work
 from specbuild.engine.workers import Stage, Workers
@@ -275,8 +276,11 @@ class UnderWay:
     def _begin_again(self, work: Work) -> None:
         """Judges it anew, and starts it anew if it is still stale."""
         progress, name = self._progress, work.task.name
-        progress.transactions.abandon(work, keep=False, why="")
+        switched = not progress.world.committer.attached()
+        progress.transactions.abandon(work, keep=switched, why="a person switched branches")
         self.running.pop(work.position, None)
+        if switched:
+            raise BranchSwitched  # what is in the working tree now cannot be judged for this run
         if not self._catch_up():
             return
         position = progress.judge.graph.index.get(name)

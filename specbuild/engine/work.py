@@ -34,6 +34,7 @@ class Work:
     worker: int
     began: float
     place: int  # n of n/m
+    carried: Mapping[RepoPath, str] = field(default_factory=dict)  # see Judge.carried_bytes
     attempt: int = 1
     failures: list[Failure] = field(default_factory=list)
     disturbed: int = 0  # how often an input changed meanwhile

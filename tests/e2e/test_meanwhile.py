@@ -114,6 +114,24 @@ def test_a_person_who_switches_branches_gets_nothing_recorded_there(shop: Worksh
     shop.assert_tidy()
 
 
+def test_a_person_who_switches_branches_takes_nothing_of_the_other_one_into_what_is_made_elsewhere(
+    make: Make,
+) -> None:
+    shop = make(box("T001", "p", "a", run=WAITING, marks="[iso]"), config=ISO, **FILES)
+    shop.git("switch", "-q", "-c", "other")
+    shop.type("a", "other\n")
+    shop.git("commit", "-qam", "another a")
+    shop.git("switch", "-q", "main")
+    run = Waiting(shop)
+    shop.git("switch", "-q", "other")
+    assert run.end().code == 0
+    assert shop.git("log", "--format=%s", "main").splitlines() == ["T001 do t001", "start"]
+    assert shop.git("show", "main:a", "main:p") == "1\n1"
+    assert shop.git("status", "--porcelain") == ""
+    shop.git("switch", "-q", "main")
+    settled(shop)
+
+
 def test_a_commit_amended_away_meanwhile_is_not_built_upon(shop: Workshop) -> None:
     shop.commit("later", other="2\n")
     run = Waiting(shop)

@@ -71,6 +71,17 @@ def test_an_executor_is_given_commands_with_their_placeholders_filled_in() -> No
     assert given.values["target"] == "b"
 
 
+def test_values_are_quoted_for_the_language_that_they_come_into() -> None:
+    found = work(line="b: a")
+    text = "print({title})"
+    found.task = replace(found.task, recipe=Recipe("python", text, 1), verify=text, setup=text)
+    found.task.text.title = "it's"
+    given = attempt.given(found, Settings(), {})
+    assert given.recipe == 'print("it\'s")'
+    assert given.verify == given.setup
+    assert given.verify != given.recipe
+
+
 def test_what_a_task_does_not_have_is_not_given() -> None:
     found = work()
     found.task = replace(found.task, recipe=None)
@@ -85,6 +96,11 @@ def test_what_stands_at_the_targets_is_the_result() -> None:
     place = Place("b c: a", a="1")
     found = place.left(b="x", other="y")
     assert found == Results({"b": place.entry("x")}, missing=("c",))
+
+
+def test_a_target_is_not_there_because_another_path_begins_as_it_does() -> None:
+    place = Place("b b.c: a", a="1")
+    assert place.left(**{"b.c": "x"}).missing == ("b",)
 
 
 def test_a_target_that_is_gone_is_removed_only_if_it_stood_before() -> None:

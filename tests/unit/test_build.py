@@ -1,10 +1,19 @@
 """The build loop, without a disk: graphs in makefile words, asserting what ran and what is there."""
 
-from fakes import FakeHistory, Project
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from fakes import FakeExecutors, FakeHistory, FakeSandbox, Project, Repo, make
 
 from specbuild.engine.checkpoint import Recorded
+from specbuild.engine.events import TaskFinished, TaskOutput, TaskStarted, Warned
 from specbuild.engine.judge import Judge
+from specbuild.engine.ports import Attempt, Failure, Ran, Refused
+from specbuild.engine.project import Project as EngineProject
 from specbuild.engine.project import Settings
+from specbuild.engine.task import Task, TaskName
 
 
 def test_a_build_runs_everything_once_and_then_nothing() -> None:
@@ -262,3 +271,212 @@ def test_verdicts_ask_for_ancestry_only_where_the_newest_checkpoint_does_not_ans
     judge = Judge(made.graph, judge.snapshot, Counting(project.repo), task_files={}, environment={})
     assert [verdict.state for verdict in judge.all()] == ["up-to-date", "up-to-date"]
     assert asked == []
+
+
+# -- what executors are given, and what they say
+
+
+class Talking(FakeExecutors):
+    """Prints, and remembers the environment that it was given."""
+
+    given: Mapping[str, str] | None = None
+
+    def run(
+        self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Failure | Ran:
+        log("said\n")
+        self.given = attempt.environment
+        return super().run(attempt, log, cancelled)
+
+
+def test_an_executor_gets_the_runs_environment_and_what_it_prints_is_told() -> None:
+    project = Project("b: a", files={"a": "1"})
+    project.environment["A"] = "1"
+    project.executors = executors = Talking(project.repo, project.workspaces)
+    project.build()
+    assert executors.given == {"A": "1"}
+    assert [event.text for event in project.events if isinstance(event, TaskOutput)] == ["said\n"]
+    assert [event.output for event in project.finished()] == ["said\n"]
+
+
+def test_a_run_tells_how_long_it_took() -> None:
+    project = Project()
+    project.build()
+    assert project.end is not None
+    assert project.end.seconds == 1.0  # the clock goes on by one whenever it is asked
+
+
+# -- leave to repeat
+
+
+def test_leave_is_asked_once_for_just_those_that_would_be_repeated() -> None:
+    project = Project(
+        "b: x [P]",  # will fail
+        "c: b a [keep] [P]",  # held back by that
+        "d: a [keep] [P]",
+        "e: a [keep] [P]",
+        "f: y [keep] [P]",  # up to date
+        "g: a [P]",  # generated
+        "h: a [keep] [P]",  # not chosen
+        "i: a [keep] [P]",  # forced
+        files={"a": "1", "x": "1", "y": "1"},
+    )
+    project.build()
+    project.rules.append("j: a [keep] [P]")  # never done
+    project.repo.type("a", "2")
+    project.repo.type("x", "2")
+    project.executors.failing["T1"] = 1
+    asked: list[Sequence[TaskName]] = []
+
+    def leave(names: Sequence[TaskName]) -> bool:
+        asked.append(names)
+        return False
+
+    chosen = [f"T{number}" for number in range(1, 10) if number != 7]
+    ran = project.build(settings=Settings(keep_going=True), leave=leave, forced=["T8"], only=chosen)
+    assert [[name.id for name in names] for names in asked] == [["T3", "T4"]]
+    assert ran == ["T1", "T6", "T8", "T9"]
+
+
+def test_a_task_is_judged_when_its_turn_comes_whatever_was_thought_of_it_before() -> None:
+    project = Project("b: a [keep]", "c: x", files={"a": "1", "x": "1"})
+    project.build()
+    project.repo.type("a", "2")
+
+    def edits(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        make(sandbox.files, task, repo, ["a"])
+        repo.type("x", "2")
+
+    project.executors.bodies["T1"] = edits
+    assert project.build() == ["T1", "T2"]
+
+
+# -- several at once
+
+
+@pytest.mark.parametrize(
+    ("rules", "overlap", "workers"),
+    [
+        (("b: a [P]", "c: a [P]"), "marked", [1, 2]),
+        (("b: a [US1]", "c: a [US2]"), "marked", [1, 1]),
+        (("b: a [US1]", "c: a [US2]"), "all", [1, 2]),
+        (("b: a [P]", "c: a [P] [keep] [any]"), "all", [1, 1]),
+        (("b: a [P] [keep] [any]", "c: a [P]"), "all", [1, 1]),
+        (("b: a [P]", "c: a [P]"), "none", [1, 1]),
+    ],
+)
+def test_a_second_worker_is_needed_only_where_tasks_may_overlap(
+    rules: tuple[str, str], overlap: str, workers: list[int]
+) -> None:
+    project = Project(*rules, files={"a": "1"})
+    project.build(settings=Settings(jobs=2, overlap=overlap))
+    assert [event.worker for event in project.events if isinstance(event, TaskStarted)] == workers
+
+
+def test_a_limit_counts_what_is_under_way() -> None:
+    project = Project("b: a [P]", "c: a [P]", "d: a [P]", "e: a [P]", files={"a": "1"})
+    ran = project.build(settings=Settings(jobs=4, overlap="all", limit=2))
+    assert sorted(ran) == ["T1", "T2"]
+
+
+def waits_for(seen: Callable[[], bool]) -> Callable[[FakeSandbox, Task, Repo], None]:
+    """A recipe that takes until something is seen, or too long."""
+
+    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        patience = 2000
+        while not seen() and patience:
+            patience -= 1
+            time.sleep(0.001)
+        assert patience, "it waited in vain"
+        make(sandbox.files, task, repo, [])
+
+    return body
+
+
+def ended(project: Project, id_: str) -> bool:
+    return any(isinstance(event, TaskFinished) and event.task.id == id_ for event in project.events)
+
+
+def test_what_completed_is_recorded_though_all_workers_are_busy_for_long() -> None:
+    project = Project("b: a [P]", "c: a [P]", "d: a [P]", files={"a": "1"})
+    for id_ in ("T2", "T3"):
+        project.executors.bodies[id_] = waits_for(lambda: ended(project, "T1"))
+    project.build(settings=Settings(jobs=2, overlap="all"))
+    assert [event.outcome for event in project.finished()] == ["completed"] * 3
+
+
+def test_a_gate_that_is_due_is_run_before_anything_more_is_started() -> None:
+    rules = ("b: a [US1] [phase 1]", "c: a [P] [US2] [phase 2]", "d: b [P] [US2] [phase 2]")
+    project = Project(*rules, files={"a": "1"})
+    project.executors.bodies["T2"] = waits_for(lambda: ended(project, "T1"))
+    asked: list[tuple[str, list[str]]] = []
+
+    def gates(at: str, _phase: str | None) -> bool:
+        asked.append((at, list(project.executors.ran)))
+        return True
+
+    project.build(settings=Settings(jobs=2, overlap="all"), gates=gates)
+    assert (asked[0][0], sorted(asked[0][1])) == ("phase", ["T1", "T2"])
+    assert project.end is not None
+    assert project.end.completed == 3
+
+
+# -- ticks and branches
+
+
+class Boxed(Project):
+    """Its task file has boxes that are never ticked."""
+
+    def load(self) -> tuple[EngineProject, Judge]:
+        project, judge = super().load()
+        return replace(
+            project, tick=lambda task, _snapshot: {"tasks.md": f"[x] {task.name.id}".encode()}
+        ), judge
+
+
+def test_where_a_hook_refuses_the_ticks_of_complete_tasks_that_is_told_and_no_more() -> None:
+    project = Boxed("b: a", files={"a": "1", "tasks.md": "[ ] T1"})
+    project.build()
+    project.repo.type("tasks.md", "[ ] T1")
+    project.repo.commit(dict(project.repo.disk), "unticked")
+
+    def refuse() -> None:
+        raise Refused("pre-commit", "specbuild: tick completed tasks", "ended with exit code 1")
+
+    project.repo.interlopers = [refuse]
+    project.events.clear()
+    assert project.build() == []
+    (warning,) = (event for event in project.events if isinstance(event, Warned))
+    assert warning.task is None
+    assert warning.message == (
+        "boxes of complete tasks stay unticked: the pre-commit hook refuses the commit "
+        '"specbuild: tick completed tasks": it ended with exit code 1'
+    )
+    assert project.end is not None
+    assert project.end.exit_code == 0
+
+
+def test_boxes_of_another_branch_are_nobodys_business() -> None:
+    project = Boxed("b: a", "c: x [worktree]", files={"a": "1", "x": "1", "tasks.md": "[ ] T1"})
+    project.build(settings=Settings(tick=False), only=["T1"])
+
+    def switches(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        make(sandbox.files, task, repo, ["x"])
+        repo.attached = False
+
+    project.executors.bodies["T2"] = switches
+    project.events.clear()
+    assert project.build() == ["T2"]
+    assert project.repo.text("tasks.md") == "[ ] T1"
+    assert project.warnings == []
+
+
+def test_who_switched_branches_is_told_why_nothing_more_is_started() -> None:
+    project = Project("b: a", files={"a": "1"})
+    project.repo.attached = False
+    assert project.build() == []
+    (warning,) = project.warnings
+    assert warning == (
+        "HEAD no longer names the branch that this run began on, so no further task is started; "
+        "switch back, and run specbuild again"
+    )

@@ -129,21 +129,24 @@ def test_lines_that_both_sides_changed_apart_are_merged() -> None:
 
 
 def test_a_task_that_somebody_else_completed_meanwhile_is_up_to_date() -> None:
-    project = Project("b: a [P]", files={"a": "1"})
-    other = Project("b: a [P]", files={"a": "1"})
+    project = Project("b: a [worktree]", files={"a": "1"})
+    other = Project("b: a [worktree]", files={"a": "2"})
     other.build()
     assert other.repo.tip is not None
     theirs = other.repo.commits[other.repo.tip]
 
     def completes() -> None:
         project.repo.blobs.update(other.repo.blobs)
-        project.repo.commit({**theirs.files, "a": theirs.files["a"]}, theirs.message)
+        project.repo.commit(theirs.files, theirs.message)
+        project.repo.disk.update(theirs.files)
 
-    meanwhile(project, "T1", lambda: commits(project.repo, "a", "2", on_disk=True))
     project.repo.interlopers.append(completes)
-    project.build()
+    assert project.build() == ["T1"]
+    assert project.warnings[:1] == [ONCE_MORE]
+    assert tip(project) == {"a": "2", "b": "T1(a=2)"}
     assert project.end is not None
-    assert project.end.exit_code == 0
+    assert (project.end.exit_code, project.end.up_to_date, project.end.completed) == (0, 1, 0)
+    assert project.end.headline == "complete"
 
 
 def test_an_edit_that_a_commit_of_others_does_not_touch_overtakes_nothing() -> None:
@@ -204,6 +207,80 @@ def test_a_source_task_in_place_takes_the_inputs_that_it_changed() -> None:
     assert tip(project)["a"] == "2"
     assert project.warnings == []
     assert project.build() == []
+
+
+# -- what a source task made, which people edit, too
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("rules", [("p: a [keep]", "q: p"), ("d/p: a [keep]", "q: [needs T1] [worktree]")])
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_hand_fix_of_what_a_source_task_made_makes_its_reader_begin_again(
+    rules: tuple[str, str], settings: Settings, *, committed: bool
+) -> None:
+    project = Project(*rules, files={"a": "1"})
+    project.build(only=["T1"])
+    path = rules[0].partition(":")[0]
+    if committed:
+        project.repo.interlopers.append(lambda: commits(project.repo, path, "mine", on_disk=True))
+    else:
+        meanwhile(project, "T2", lambda: project.repo.type(path, "mine"))
+    project.events.clear()
+    assert project.build(settings=settings)[:2] == ["T2", "T2"]
+    what = ONCE_MORE if committed else f"{path} changed meanwhile: once more"
+    assert what in [event.message for event in project.events if isinstance(event, Warned)]
+    assert tip(project)[path] == "mine"
+    assert project.build() == []
+
+
+@pytest.mark.parametrize("marks", ["", "[keep]"])
+def test_a_file_that_somebody_puts_beside_what_a_source_task_made_counts_where_that_is_a_folder(
+    marks: str,
+) -> None:
+    project = Project("d/: a [keep]", f"q: [needs T1] {marks}", files={"a": "1"})
+
+    def fills(sandbox: FakeSandbox, _task: Task, repo: Repo) -> None:
+        sandbox.files["d/one"] = Entry(PLAIN, repo.store(b"1"))
+
+    project.executors.bodies["T1"] = fills
+    project.build(only=["T1"])
+    project.repo.interlopers.append(lambda: commits(project.repo, "d/two", "2", on_disk=True))
+    assert project.build() == (["T2"] if marks else ["T2", "T2"])
+    assert project.build() == []
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["[P]", "[P] [worktree]", "[P] [keep] [any] [worktree]"])
+def test_a_file_that_a_commit_adds_to_what_a_pattern_finds_makes_the_task_begin_again(
+    marks: str, settings: Settings
+) -> None:
+    project = Project(f"q: src/* {marks}", files={"src/a": "1"})
+    project.repo.interlopers.append(lambda: commits(project.repo, "src/b", "2", on_disk=True))
+    assert project.build(settings=settings) == ["T1", "T1"]
+    assert project.warnings == [ONCE_MORE]
+    assert tip(project)["q"].endswith("T1(src/a=1,src/b=2)")
+    assert project.build() == []
+
+
+def test_a_file_that_a_person_adds_to_what_a_pattern_finds_counts_when_somebody_commits_another() -> None:
+    project = Project("q: src/*", files={"src/a": "1"})
+
+    def adds() -> None:
+        commits(project.repo, "x", "theirs", on_disk=True)
+        project.repo.type("src/b", "2")
+
+    project.repo.interlopers.append(adds)
+    assert project.build() == ["T1", "T1"]
+    assert tip(project)["q"] == "T1(src/a=1,src/b=2)"
+    assert project.build() == []
+
+
+def test_what_a_generated_task_made_is_no_hand_fix() -> None:
+    project = Project("p: a", "q: p", files={"a": "1"})
+    project.build(only=["T1"])
+    meanwhile(project, "T2", lambda: project.repo.type("p", "mine"))
+    assert project.build() == ["T2"]
+    assert project.reasons("T1") == ["target-edited"]
 
 
 # -- once more, and enough
@@ -277,6 +354,41 @@ def test_a_task_in_a_worktree_is_recorded_where_the_run_began_and_nothing_more_i
     (warning,) = project.warnings
     assert "so no further task is started" in warning
     assert "switch back, and run specbuild again" in warning
+
+
+def switches(project: Project) -> None:
+    """To a branch that has another `a`."""
+    project.repo.attached = False
+    project.repo.type("a", "other")
+
+
+def test_what_another_branch_has_is_no_edit_for_a_task_in_a_worktree() -> None:
+    project = Project("b: a [worktree]", files={"a": "1"})
+    meanwhile(project, "T1", lambda: switches(project))
+    assert project.build() == ["T1"]
+    assert tip(project) == {"a": "1", "b": "T1(a=1)"}
+    assert project.repo.text("a") == "other"
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["", "[worktree]"])
+def test_nothing_begins_again_on_another_branch(marks: str, settings: Settings) -> None:
+    project = Project(f"b: a {marks}", files={"a": "1"})
+
+    def both() -> None:
+        switches(project)
+        commits(project.repo, "a", "2")
+
+    meanwhile(project, "T1", both)
+    assert project.build(settings=settings) == ["T1"]
+    assert project.end is not None
+    assert project.end.exit_code == 4
+    assert tip(project) == {"a": "2"}
+    ((ref, files),) = project.repo.kept.items()
+    assert (ref, set(files)) == ("refs/specbuild/failed/0", {"b"})
+    if marks:  # in place it is not even looked whether the branch moved
+        assert project.repo.why_kept[ref] == "tasks.md#T1: a person switched branches\n"
+    assert project.repo.text("b") is None
 
 
 # -- signals

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import PLAIN, FakeCommitter, FakeTree, Project
+from fakes import PLAIN, FakeCommitter, FakeHistory, FakeTree, Project
 
+from specbuild.engine.judge import Judge
 from specbuild.engine.saving import Edits, keep_staged, keep_unrecorded, refuse
 from specbuild.engine.task import Entry, RepoPath
 from specbuild.errors import UsageError
@@ -19,7 +20,7 @@ class Typed:
         if built:
             self.project.build()
         for name, text in edits.items():
-            self.project.repo.type(name.replace("_", "/"), text)
+            self.project.repo.type(name.replace("__", ".").replace("_", "/"), text)
         self.tree = FakeTree(self.project.repo)
         self.committer = FakeCommitter(self.project.repo)
 
@@ -65,7 +66,35 @@ def test_inputs_that_a_pattern_no_longer_finds_are_edits() -> None:
     assert Typed("b: src/**", files=files, **gone).edits() == ["src/a.c", "src/c.h"]
     assert Typed("b: lib/", files=files, **gone).edits() == ["lib/d.c"]
     assert Typed("b: lib", files=files, **gone).edits() == ["lib/d.c"]
-    assert Typed("b: @story", files=files, **gone).edits() == []
+    assert Typed("b: libX", files={"libX/d.c": "1"}, libX_d__c=None).edits() == ["libX/d.c"]
+    literally: dict[str, Any] = {"@story_a__c": None}
+    assert Typed("b: @story", files={"@story/a.c": "1"}, **literally).edits() == []
+
+
+def test_what_is_gone_is_not_looked_for_where_all_that_was_named_is_there() -> None:
+    class Unasked(FakeTree):
+        def dirty(self) -> list[RepoPath]:
+            raise AssertionError("a look at the whole tree")
+
+    typed = Typed("b: a", files={"a": "1"}, a="2")
+    loaded, judge = typed.project.load()
+    assert list(Edits(loaded, judge, Unasked(typed.project.repo)).of(0)) == ["a"]
+
+
+def test_what_is_no_input_whatever_pattern_finds_it_is_no_edit() -> None:
+    typed = Typed("b: docs/*", files={"docs/a": "1", "docs/report": "1", "docs/c": "1"})
+    for path in ("docs/a", "docs/report"):
+        typed.project.repo.type(path, "2")
+    loaded, _ = typed.project.load()
+    judge = Judge(
+        loaded.graph,
+        typed.tree,
+        FakeHistory(typed.project.repo),
+        task_files={},
+        environment={},
+        never={"docs/report"},
+    )
+    assert list(Edits(loaded, judge, typed.tree).of(0)) == ["docs/a"]
 
 
 def test_a_removed_file_that_a_task_makes_is_no_edit() -> None:
@@ -119,6 +148,7 @@ def test_bytes_that_no_commit_holds_are_kept_before_they_are_overwritten() -> No
     assert told == [f"b, d had been edited; what stood there is kept at {ref}"]
     assert ref.startswith("refs/specbuild/saved/")
     assert kept == {"b": before["b"], "d": before["d"]}
+    assert typed.project.repo.why_kept[ref] == "tasks.md#T1: targets before they were made again\n"
 
 
 def test_nothing_is_kept_where_every_byte_is_committed() -> None:
@@ -145,6 +175,8 @@ def kept_of(staged: str | None, *, result: str = "result") -> list[str]:
     tree = Staging(repo)
     tree.index = {} if staged is None else {"b": Entry(PLAIN, repo.store(staged.encode()))}
     keep_staged(["b"], {"b": Entry(PLAIN, repo.store(result.encode()))}, tree, typed.committer)
+    assert all(ref.startswith("refs/specbuild/saved/") for ref in repo.kept)
+    assert set(repo.why_kept.values()) <= {"staged versions of edited inputs\n"}
     return [repo.blobs[e.oid].decode() for files in repo.kept.values() for e in files.values()]
 
 

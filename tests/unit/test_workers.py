@@ -1,5 +1,6 @@
 """Threads in which executors work: every one of them answers."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -92,6 +93,33 @@ def test_an_executor_that_raises_has_failed() -> None:
     crew = Crew(Scripted(raises))
     crew.work.attempt = 3
     assert crew.send().outcome == Failure(3, "ValueError: no", "")
+
+
+def test_a_worker_goes_by_its_number_and_does_not_keep_the_process_alive() -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def looks(_log: Log, _cancelled: Cancelled) -> None:
+        thread = threading.current_thread()
+        seen.append((thread.name, thread.daemon))
+
+    crew = Crew(Scripted(looks))
+    crew.work.worker = 7
+    crew.send()
+    assert seen == [("worker-7", True)]
+
+
+def test_a_delay_ends_where_the_run_is_cancelled() -> None:
+    class Waiting(FakeClock):
+        def sleep(self, seconds: float, cancelled: Cancelled) -> None:
+            self.time += 0.0 if cancelled() else seconds
+
+    crew = Crew(Scripted())
+    crew.clock = Waiting()
+    crew.workers = Workers(Scripted(), crew.clock, crew.inbox, crew.events.append)
+    crew.send(delay=7.5)
+    crew.workers.cancel()
+    crew.send(delay=100.0)
+    assert crew.clock.time == 7.5
 
 
 @pytest.mark.parametrize(("delay", "slept"), [(0.0, 0.0), (7.5, 7.5)])
