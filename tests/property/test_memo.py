@@ -120,14 +120,14 @@ def test_other_installed_packages_may_say_something_else(
         assert held() is None
 
 
-def test_where_an_input_is_a_link_what_it_leads_to_counts() -> None:
+def test_where_an_input_is_a_link_to_a_folder_what_comes_into_that_counts() -> None:
     with built() as box:
-        (box.folder / "in/a.txt").unlink()
-        (box.folder / "in/a.txt").symlink_to("../other/z.txt")
+        (box.folder / "common.txt").unlink()
+        (box.folder / "common.txt").symlink_to("other")
         box.commit("a link")
         full(["-q"])
         full(STATUS)
-        box.type("other/z.txt", "edited\n")
+        box.type("other/new.txt", "new\n")
         agree(box)
 
 
