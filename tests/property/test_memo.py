@@ -122,8 +122,8 @@ def test_other_installed_packages_may_say_something_else(
 
 def test_where_an_input_is_a_link_to_a_folder_what_comes_into_that_counts() -> None:
     with built() as box:
-        (box.folder / "common.txt").unlink()
-        (box.folder / "common.txt").symlink_to("other")
+        (box.folder / "in/a.txt").unlink()
+        (box.folder / "in/a.txt").symlink_to("../other")
         box.commit("a link")
         full(["-q"])
         full(STATUS)
