@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from fakes import FakeTree, Repo, rule
+from fakes import FakeTree, Project, Repo, rule
 
 from specbuild.engine.graph import build
-from specbuild.engine.inputs import Emptied, Inputs, Looker
+from specbuild.engine.inputs import Emptied, Inputs, Looker, looked_through
 from specbuild.engine.key import digest_bytes
 from specbuild.engine.result import of_folder
 from specbuild.engine.task import Entry, RepoPath
@@ -263,3 +263,12 @@ def test_a_folder_of_ignored_files_is_ignored_file_by_file() -> None:
     inputs = look(found, "t: d/")
     assert inputs.committed == (plain(found, "d/1")[0], ("d/2", "missing"))
     assert inputs.ignored == plain(found, "d/2")
+
+
+def test_what_a_task_looks_through_are_patterns_and_folders_also_without_a_slash() -> None:
+    project = Project("b: a s/*.txt lib/ docs missing @needs", files={"a": "1", "docs/x": "1", "lib/x": "1"})
+    [task] = project.load()[1].graph.tasks
+    tree = FakeTree(project.repo)
+    assert [*looked_through(task, tree)] == ["s/", "lib/", "docs/", "missing/"]
+    in_prose = replace(task, inputs=(), reads=("a", "lib/"))
+    assert [*looked_through(in_prose, tree)] == ["lib/"]
