@@ -159,6 +159,22 @@ def test_a_dirty_input_keeps_it_from_building(make: Make) -> None:
     assert clone.text("in.txt") == "3\n"
 
 
+@pytest.mark.parametrize("inputs", ["parts", "parts/", "parts/*.txt", "parts/*"])
+def test_an_input_that_came_or_went_and_is_not_committed_keeps_it_from_building(
+    make: Make, inputs: str
+) -> None:
+    files = {"parts/1.txt": "1\n", "parts/2.txt": "2\n"}
+    clone = make(box("T001", "a.txt", inputs, run="cat parts/*.txt >a.txt"), **files)
+    clone.type("parts/1.txt", "one\n")
+    tip = clone.commit("edit")
+    clone.type("parts/3.txt", "3\n")
+    assert "not built: parts/3.txt differs" in clone.push().said
+    (clone.folder / "parts/3.txt").unlink()
+    (clone.folder / "parts/2.txt").unlink()
+    assert "not built: parts/2.txt differs" in clone.push().said
+    assert clone.git("rev-parse", "HEAD") == tip
+
+
 def test_a_dirty_file_that_is_no_input_does_not(make: Make) -> None:
     clone = two(make)
     clone.type("in.txt", "2\n")
