@@ -120,10 +120,24 @@ def _tell_end(update: Update, judgement: "Judgement", built: "Built") -> None:
     elif built.error is not None or (built.code in {0, 3} and not built.tasks):
         _list(update, judgement, f"not built: {built.error or 'nothing could be done'}", _BUILD)
     elif built.code in {0, 3}:
-        _say(f"built {_count(built.tasks)}, push again")
+        _say(f"built {_count(built.tasks)}{_elsewhere(update, judgement)}, push again")
     else:
         done = f"{_count(built.tasks)} built, but not all" if built.tasks else "nothing was built"
         _say(f"{update} is refused: {done}; go on with specbuild --continue, and push again")
+
+
+def _elsewhere(update: Update, judgement: "Judgement") -> str:
+    """What to do first where the build moved HEAD, but not what is pushed: a tag, or a branch beside it."""
+    from specbuild.git.repository import Repository
+
+    commit, repository = judgement.here.commit or "", Repository.open(os.getcwd())
+    try:
+        if repository.resolve(update.source) != commit:
+            return ""
+    except RepositoryError:
+        return ""
+    where = repository.branch or "the detached HEAD"
+    return f" on {where}, where {update} ({commit[:7]}) is not: move it there"
 
 
 def _list(update: Update, judgement: "Judgement", why: str, hint: str) -> None:

@@ -203,6 +203,20 @@ def test_a_detached_head_is_built(make: Make) -> None:
     assert clone.there() == clone.head()
 
 
+@pytest.mark.parametrize("pushed", ["v1", "beside"])
+def test_where_another_push_would_not_bring_what_was_built_that_is_said(make: Make, pushed: str) -> None:
+    clone = two(make)
+    clone.type("in.txt", "2\n")
+    tip = clone.commit("edit")
+    clone.git("tag", "v1")
+    clone.git("branch", "beside")
+    name = "tags/v1" if pushed == "v1" else pushed
+    said = f"built 2 tasks on main, where {name} ({tip[:7]}) is not: move it there, push again"
+    assert said in clone.push("origin", pushed).said
+    clone.git(*(["tag", "-f", "v1"] if pushed == "v1" else ["branch", "-f", "beside"]), "main")
+    assert clone.push("origin", pushed).code == 0
+
+
 def test_in_a_linked_worktree_that_ones_files_are_built(make: Make) -> None:
     clone = two(make)
     other = clone.folder.parent / "other"
