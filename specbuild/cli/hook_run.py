@@ -175,8 +175,8 @@ def _telling(hook: Callable[[Sequence[str], bytes | None], tuple[str, str] | Non
 
 
 def _post_checkout(arguments: Sequence[str], _given: bytes | None) -> tuple[str, str] | None:
-    if len(arguments) < 3 or arguments[2] != "1" or is_nothing(arguments[0]):
-        return None  # single files, or a fresh clone or worktree
+    if len(arguments) < 3 or arguments[2] != "1" or any(map(is_nothing, arguments[:2])):
+        return None  # single files, or a fresh clone, worktree or orphan branch
     if arguments[0] == arguments[1] or _under_way():
         return None
     return arguments[0], arguments[1]
@@ -215,7 +215,10 @@ def _tell(before: str, after: str) -> None:
     if now.commit == then.commit or now.history.cut:
         return
     stale = {now.tasks[position].name for position in find_stale(now)}
-    stale -= {then.tasks[position].name for position in find_stale(then)}
+    try:
+        stale -= {then.tasks[position].name for position in find_stale(then)}
+    except SpecbuildError:
+        return  # what was left behind need not be understood
     if stale:
         _say(f"{_count(len(stale))} became stale; specbuild status says why")
 

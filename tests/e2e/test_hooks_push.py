@@ -92,12 +92,13 @@ def test_a_tag_of_a_stale_commit_is_refused_unless_the_commit_was_pushed_before(
     clone.commit("edit")
     clone.git("tag", "-a", "-m", "one", "v1")
     clone.git("tag", "tree-of-v1", "HEAD^{tree}")
+    clone.git("tag", "blob-of-v1", "HEAD:in.txt")
     clone.git("switch", "-q", "--detach", "HEAD^")
     pushed = clone.push("origin", "v1")
     assert pushed.code == 1
     assert "tags/v1" in pushed.said
     assert "T001 do t001: input-changed: in.txt" in pushed.said
-    assert clone.push("origin", "tree-of-v1").code == 0
+    assert clone.push("origin", "tree-of-v1", "blob-of-v1").code == 0
     assert clone.push("origin", "main", SPECBUILD="0").code == 0
     assert clone.push("-q", "origin", "v1") == (0, "")
 
@@ -484,13 +485,17 @@ def test_a_recipe_that_commits_and_pushes_does_not_recurse(make: Make, tmp_path:
     assert clone.there("refs/heads/side") is not None
 
 
-def test_a_broken_task_file_refuses_the_push_with_its_line(make: Make) -> None:
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("tasks.md", "- [ ] T001 nonsense (depends on T999)\n"), ("specbuild.toml", "nonsense = 1\n")],
+)
+def test_a_broken_task_file_refuses_the_push_with_its_line(make: Make, file: str, text: str) -> None:
     clone = two(make)
-    clone.type("tasks.md", "- [ ] T001 nonsense (depends on T999)\n")
+    clone.type(file, text)
     clone.commit("broken")
     pushed = clone.push()
     assert pushed.code == 1
-    assert "tasks.md:1" in pushed.said
+    assert f"{file}:1" in pushed.said
 
 
 def test_a_history_that_is_cut_is_an_error_and_no_guess(make: Make, tmp_path: Path) -> None:
