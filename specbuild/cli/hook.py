@@ -10,7 +10,7 @@ from specbuild.errors import UsageError
 if TYPE_CHECKING:
     from specbuild.git.hooksettings import HookSettings
     from specbuild.git.repository import Repository
-    from specbuild.githooks.files import Save, Status
+    from specbuild.githooks.files import Save, State, Status
     from specbuild.githooks.places import Place
 
 NAMES = ("pre-push", "post-merge", "post-checkout", "post-rewrite")
@@ -121,12 +121,34 @@ def state_of(repository: "Repository", settings: "HookSettings", place: "Place",
     from specbuild.githooks.files import Status
     from specbuild.githooks.shim import Finds
 
-    if _ENTRY.format(name) in settings.config_hooks:
-        if settings.config_hooks_run:
-            return Status(name, "installed", "by git's settings")
-        return Status(name, "shadowed", "it stands in git's settings, which only git 2.54 and newer runs")
+    entry = _ENTRY.format(name)
+    if entry in settings.config_hooks:
+        return Status(name, *_state_of_entry(repository, settings, name, entry))
     python, package = (repository.config_get(f"specbuild.{key}") for key in ("python", "package"))
     return files.look(place, name, settings=Finds(python, package) if python and package else None)
+
+
+def _state_of_entry(
+    repository: "Repository", settings: "HookSettings", name: str, entry: str
+) -> "tuple[State, str]":
+    import shlex
+
+    from specbuild.githooks import shim
+
+    if not settings.config_hooks_run:
+        return "shadowed", "it stands in git's settings, which only git 2.54 and newer runs"
+    if not repository.config_bool(f"hook.{entry}.enabled", default=True):
+        return "shadowed", f"git's setting hook.{entry}.enabled is false"
+    command, again = settings.config_hooks[entry], "specbuild hook install --config brings it up to date"
+    try:
+        python = next(iter(shlex.split(command)), "")
+    except ValueError:
+        python = ""
+    if not os.access(python, os.X_OK):
+        return "stale", f"{python or 'its interpreter'} is not there any more; {again}"
+    if command != shim.config_command(name, shim.Finds(python, "")):
+        return "stale", f"another version wrote it; {again}"
+    return "installed", "by git's settings"
 
 
 def states(repository: "Repository") -> "list[Status]":

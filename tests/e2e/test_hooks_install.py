@@ -410,6 +410,14 @@ def test_a_new_git_runs_it_from_its_settings(built: Clone, tmp_path: Path) -> No
     done = built.do("sh", "-c", f'echo {line} | {command} "$@"', command, "origin", "url")
     assert done.code == 1
     assert "built 1 task, push again" in done.said
+    entry = "hook.specbuild-pre-push"
+    built.git("config", f"{entry}.enabled", "false")
+    assert f"pre-push: shadowed (git's setting {entry}.enabled" in built.hook("status", PATH=path)
+    built.git("config", "--unset", f"{entry}.enabled")
+    built.git("config", f"{entry}.command", f"/nowhere/python {command.partition(' ')[2]}")
+    assert "pre-push: stale (/nowhere/python is not there" in built.hook("status", PATH=path)
+    built.git("config", f"{entry}.command", f"{command} more")
+    assert "pre-push: stale (another version wrote it" in built.hook("status", PATH=path)
     built.hook("uninstall", PATH=path)
     assert "hook." not in built.git("config", "--list")
 
