@@ -33,7 +33,7 @@ def place_for(judgement: Judgement) -> Here | str:
     if repository.head != pushed.commit:
         return "the pushed commit is not checked out here"
     tree = _working_tree(pushed)
-    paths = edited(tree, judgement.buildable)
+    paths = edited(tree, judgement)
     if paths:
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
         return f"{paths[0]}{more} differs from what is pushed, since it is not committed"

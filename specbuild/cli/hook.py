@@ -10,7 +10,7 @@ from specbuild.errors import UsageError
 if TYPE_CHECKING:
     from specbuild.git.hooksettings import HookSettings
     from specbuild.git.repository import Repository
-    from specbuild.githooks.files import Status
+    from specbuild.githooks.files import Save, State, Status
     from specbuild.githooks.places import Place
 
 NAMES = ("pre-push", "post-merge", "post-checkout", "post-rewrite")
@@ -50,9 +50,9 @@ def install(names: tuple[str, ...], *, printing: bool, config: bool, force: bool
         _install_in_settings(repository, settings, place, wanted)
         return 0
     places.refuse_foreign(place, config_hooks_run=settings.config_hooks_run)
-    finds = shim.here()
+    finds, save = shim.here(), _saving(repository)
     for name in wanted:
-        done = files.install(place, name, finds)
+        done = files.install(place, name, finds, save)
         click.echo(f"{name} {done} ({_short(place.hook(name), repository)})")
         _drop_entry(repository, settings, name)
     if place.committed:
@@ -71,15 +71,15 @@ def uninstall(names: tuple[str, ...]) -> int:
     from specbuild.githooks import files
 
     repository, settings, place = _look()
-    found = False
+    found, save = False, _saving(repository)
     for name in _known(names or NAMES):
         dropped = _drop_entry(repository, settings, name)
-        done = None if place.foreign else files.uninstall(place, name)
+        done = None if place.foreign else files.uninstall(place, name, save)
         if place.folder != place.default:  # also where it stood before core.hooksPath was set
             from dataclasses import replace
 
             own = replace(place, folder=place.default, husky=False)
-            done = files.uninstall(own, name) or done
+            done = files.uninstall(own, name, save) or done
         if done or dropped or names:
             found = True
             click.echo(f"{name} {done or ('is gone from the settings' if dropped else 'was not installed')}")
@@ -121,12 +121,34 @@ def state_of(repository: "Repository", settings: "HookSettings", place: "Place",
     from specbuild.githooks.files import Status
     from specbuild.githooks.shim import Finds
 
-    if _ENTRY.format(name) in settings.config_hooks:
-        if settings.config_hooks_run:
-            return Status(name, "installed", "by git's settings")
-        return Status(name, "shadowed", "it stands in git's settings, which only git 2.54 and newer runs")
+    entry = _ENTRY.format(name)
+    if entry in settings.config_hooks:
+        return Status(name, *_state_of_entry(repository, settings, name, entry))
     python, package = (repository.config_get(f"specbuild.{key}") for key in ("python", "package"))
     return files.look(place, name, settings=Finds(python, package) if python and package else None)
+
+
+def _state_of_entry(
+    repository: "Repository", settings: "HookSettings", name: str, entry: str
+) -> "tuple[State, str]":
+    import shlex
+
+    from specbuild.githooks import shim
+
+    if not settings.config_hooks_run:
+        return "shadowed", "it stands in git's settings, which only git 2.54 and newer runs"
+    if not repository.config_bool(f"hook.{entry}.enabled", default=True):
+        return "shadowed", f"git's setting hook.{entry}.enabled is false"
+    command, again = settings.config_hooks[entry], "specbuild hook install --config brings it up to date"
+    try:
+        python = next(iter(shlex.split(command)), "")
+    except ValueError:
+        python = ""
+    if not os.access(python, os.X_OK):
+        return "stale", f"{python or 'its interpreter'} is not there any more; {again}"
+    if command != shim.config_command(name, shim.Finds(python, "")):
+        return "stale", f"another version wrote it; {again}"
+    return "installed", "by git's settings"
 
 
 def states(repository: "Repository") -> "list[Status]":
@@ -180,7 +202,7 @@ def _install_in_settings(
         store(repository, f"{section}.event", name)
         store(repository, f"{section}.command", shim.config_command(name, shim.here()))
         if not place.foreign:
-            files.uninstall(place, name)  # once is enough
+            files.uninstall(place, name, _saving(repository))  # once is enough
         click.echo(f"{name} is installed ({section} in .git/config)")
 
 
@@ -201,6 +223,27 @@ def _store_finds(repository: "Repository") -> None:
     finds = shim.here()
     store(repository, "specbuild.python", finds.python)
     store(repository, "specbuild.package", finds.package)
+
+
+def _saving(repository: "Repository") -> "Save":
+    """Keeps what a person wrote into a hook file of ours."""
+
+    def save(name: str, content: bytes) -> None:
+        from specbuild.engine.modes import EXECUTABLE
+        from specbuild.engine.task import Entry
+        from specbuild.git.commits import Commits
+        from specbuild.git.journal import PATIENCE
+
+        blob = (
+            repository.git(["hash-object", "-w", "--no-filters", "--stdin"], input=content).decode().strip()
+        )
+        message = f"{name}: the hook as it was edited\n"
+        ref = Commits(repository, patience=PATIENCE).keep(
+            "saved", None, {name: Entry(EXECUTABLE, blob)}, message
+        )
+        click.echo(f"{name} had been edited: that text is kept as {ref}:{name}")
+
+    return save
 
 
 def _short(path: str, repository: "Repository") -> str:

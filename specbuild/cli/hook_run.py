@@ -120,10 +120,24 @@ def _tell_end(update: Update, judgement: "Judgement", built: "Built") -> None:
     elif built.error is not None or (built.code in {0, 3} and not built.tasks):
         _list(update, judgement, f"not built: {built.error or 'nothing could be done'}", _BUILD)
     elif built.code in {0, 3}:
-        _say(f"built {_count(built.tasks)}, push again")
+        _say(f"built {_count(built.tasks)}{_elsewhere(update, judgement)}, push again")
     else:
         done = f"{_count(built.tasks)} built, but not all" if built.tasks else "nothing was built"
         _say(f"{update} is refused: {done}; go on with specbuild --continue, and push again")
+
+
+def _elsewhere(update: Update, judgement: "Judgement") -> str:
+    """What to do first where the build moved HEAD, but not what is pushed: a tag, or a branch beside it."""
+    from specbuild.git.repository import Repository
+
+    commit, repository = judgement.here.commit or "", Repository.open(os.getcwd())
+    try:
+        if repository.resolve(update.source) != commit:
+            return ""
+    except RepositoryError:
+        return ""
+    where = repository.branch or "the detached HEAD"
+    return f" on {where}, where {update} ({commit[:7]}) is not: move it there"
 
 
 def _list(update: Update, judgement: "Judgement", why: str, hint: str) -> None:
@@ -161,8 +175,8 @@ def _telling(hook: Callable[[Sequence[str], bytes | None], tuple[str, str] | Non
 
 
 def _post_checkout(arguments: Sequence[str], _given: bytes | None) -> tuple[str, str] | None:
-    if len(arguments) < 3 or arguments[2] != "1" or is_nothing(arguments[0]):
-        return None  # single files, or a fresh clone or worktree
+    if len(arguments) < 3 or arguments[2] != "1" or any(map(is_nothing, arguments[:2])):
+        return None  # single files, or a fresh clone, worktree or orphan branch
     if arguments[0] == arguments[1] or _under_way():
         return None
     return arguments[0], arguments[1]
@@ -201,7 +215,10 @@ def _tell(before: str, after: str) -> None:
     if now.commit == then.commit or now.history.cut:
         return
     stale = {now.tasks[position].name for position in find_stale(now)}
-    stale -= {then.tasks[position].name for position in find_stale(then)}
+    try:
+        stale -= {then.tasks[position].name for position in find_stale(then)}
+    except SpecbuildError:
+        return  # what was left behind need not be understood
     if stale:
         _say(f"{_count(len(stale))} became stale; specbuild status says why")
 

@@ -1,18 +1,19 @@
 """Leaves the note that githooks/known.py reads: a commit about which there is nothing to tell, and why."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from specbuild.cli.parts import Here
-from specbuild.cli.pushes import Judgement, edited
+from specbuild.cli.pushes import Judgement
 from specbuild.cli.standing import depends_on_names
 from specbuild.engine.glob import fixed_folder, is_glob
 from specbuild.engine.inputs import looked_through
-from specbuild.engine.modes import SYMLINK
+from specbuild.engine.modes import EXECUTABLE, PLAIN, SYMLINK
 from specbuild.engine.task import Oid, RepoPath
 from specbuild.git.durable import write_aside
 from specbuild.git.repository import Repository
+from specbuild.git.snapshot import WorkingTree
 from specbuild.githooks import known
 from specbuild.project import DEFAULT_FILES
 
@@ -32,8 +33,7 @@ def remember_run(here: Here) -> None:
     tasks = here.tasks
     if any(here.judge.verdict(p).stale for p, task in enumerate(tasks) if not task.text.optional):
         return  # in a task file that the run was not about
-    if not edited(here, [task.name for task in tasks]):  # what was judged is what HEAD has
-        _write(here, repository.head, repository.branch)
+    _write(here, repository.head, repository.branch, dirty=here.tree.dirty())
 
 
 def _is_hooked(repository: Repository) -> bool:
@@ -45,18 +45,32 @@ def _is_hooked(repository: Repository) -> bool:
     )
 
 
-def _write(here: Here, commit: Oid, branch: str | None) -> None:
-    """That a disk cannot be written to costs time, no more."""
+def _write(here: Here, commit: Oid, branch: str | None, dirty: Collection[RepoPath] = ()) -> None:
+    """That a disk cannot be written to costs time, no more.
+
+    `dirty`: where the files that were judged may differ from the commit's.
+    """
     looked = _looked_at(here)
     if looked.has_links:
         return  # where they lead to counts, too
     items = [known.EXACT + os.fsencode(path) for path in sorted(looked.exact)]
     items += [known.FOLDER + os.fsencode(path) for path in sorted(looked.folders)]
     items += [known.OPEN + os.fsencode(path) for path in sorted(looked.open_folders)]
+    note = known.Note(commit.encode(), b"*", items)
+    if any(note.concerns(_status(here.tree, path), os.fsencode(path)) for path in dirty):
+        return  # what was judged is not what the commit has
     several = here.loaded.config.tasks is None and len(here.loaded.project.files) > 1
     common = here.repository.common_dir
-    note = known.compose(commit, branch if several else None, items, common)
-    write_aside(os.path.join(common, "specbuild", known.NAME), note)
+    text = known.compose(commit, branch if several else None, items, common)
+    write_aside(os.path.join(common, "specbuild", known.NAME), text)
+
+
+def _status(tree: WorkingTree, path: RepoPath) -> bytes:
+    """What became of a path since HEAD, as git's --name-status has it."""
+    before, now = tree.head.entry(path), tree.entry(path)
+    if before is None or now is None or tree.staged(path) is None:
+        return b"A" if before is None else b"D"
+    return b"M" if {before.mode, now.mode} <= {PLAIN, EXECUTABLE} else b"T"
 
 
 class _Looked(NamedTuple):

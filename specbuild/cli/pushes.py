@@ -146,16 +146,21 @@ def _waiting(here: Pushed, counted: Collection[int], held: Collection[int]) -> s
     return found
 
 
-def edited(tree: Here, names: Collection[TaskName]) -> list[RepoPath]:
-    """Uncommitted files that a build of these tasks would use or overwrite."""
-    graph = tree.loaded.project.graph
+def edited(tree: Here, judgement: Judgement) -> list[RepoPath]:
+    """Uncommitted files that a build in this tree, or in what is pushed, would use or overwrite.
+
+    Both count: an input that came to a pattern is only in the tree, one that was removed only in the commit.
+    """
     dirty = tree.tree.dirty()
     if not dirty:
         return []
-    relevant = set(tree.loaded.project.sources)
-    for name in names:
-        if name in graph.index:
-            position = graph.index[name]
-            relevant.update(tree.judge.inputs(position).paths, graph.tasks[position].targets)
+    relevant: set[RepoPath] = set()
+    for here in (tree, judgement.here):
+        graph = here.loaded.project.graph
+        relevant.update(here.loaded.project.sources)
+        for name in judgement.buildable:
+            if name in graph.index:
+                position = graph.index[name]
+                relevant.update(here.judge.inputs(position).paths, graph.tasks[position].targets)
     folders = tuple(path for path in relevant if path.endswith("/"))
     return sorted(path for path in dirty if path in relevant or path.startswith(folders))

@@ -160,14 +160,8 @@ def _filters(repository: Repository) -> Iterator[Finding]:
     if repository.is_bare:
         return
     named: set[str] = set()
-    for path in (
-        os.path.join(repository.top, ".gitattributes"),
-        os.path.join(repository.common_dir, "info", "attributes"),
-    ):
-        with (
-            contextlib.suppress(FileNotFoundError),
-            open(path, encoding="utf-8", errors="replace") as file,
-        ):
+    for path in _attribute_files(repository):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             named.update(re.findall(r"(?m)^[^#\n]*\sfilter=([\w.-]+)", file.read()))
     for name in sorted(named):
         command = next(
@@ -176,13 +170,25 @@ def _filters(repository: Repository) -> Iterator[Finding]:
         )
         if command is None:
             hint = "`git lfs install`" if name == "lfs" else f"set filter.{name}.clean and .smudge"
-            message = f".gitattributes sends files through the filter {name}, which is not set up here"
+            message = f"gitattributes send files through the filter {name}, which is not set up here"
             yield Finding("filters", "warn", message, hint)
         elif shutil.which(command.split()[0]) is None and "/" not in command.split()[0]:
             hint = f"install {command.split()[0]}"
             yield Finding("filters", "error", f"the filter {name} is not on PATH: {command}", hint)
         else:
             yield Finding("filters", "ok", f"files go through the filter {name}")
+
+
+def _attribute_files(repository: Repository) -> Iterator[str]:
+    """gitattributes(5): those of the folders, the repository's own, the person's."""
+    command = ["ls-files", "-z", "-co", "--exclude-standard", "--", ":(top,glob)**/.gitattributes"]
+    for path in repository.git(command, env={"GIT_LITERAL_PATHSPECS": "0"}).split(b"\0"):
+        if path:
+            yield repository.absolute(os.fsdecode(path))
+    yield os.path.join(repository.common_dir, "info", "attributes")
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    set_ = repository.config_get("core.attributesfile")
+    yield os.path.expanduser(set_) if set_ else os.path.join(home, "git", "attributes")
 
 
 def _merge_driver(repository: Repository) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from specbuild.errors import RepositoryError
@@ -16,6 +17,10 @@ _DROPPED = "old"
 """The ending under which lefthook keeps it, and does not call it."""
 
 
+Save = Callable[[str, bytes], None]
+"""Keeps the text of a hook of that name, which is about to be replaced or removed."""
+
+
 class Status(NamedTuple):
     """What git would run for one hook."""
 
@@ -24,18 +29,20 @@ class Status(NamedTuple):
     detail: str = ""  # what that means here, and what to do
 
 
-def install(place: Place, name: str, finds: Finds) -> str:
+def install(place: Place, name: str, finds: Finds, save: Save) -> str:
     """Puts our hook in place; returns what was done. A foreign one is kept beside it, and run first."""
     text = shim.render(name, finds, committed=place.committed, husky=place.husky)
     path = place.hook(name)
     found = _read(path)
     called = _put_aside(place, name, _CALLED)
     if called is not None and found is not None and not shim.is_ours(found):
+        _save(place, name, called, save)
         _write(called, text)
         return f"is installed already: another program calls it as {os.path.basename(called)}"
     if found is not None and shim.is_ours(found):
         if found == text and _runs(place, path):
             return "is installed already"
+        _save(place, name, path, save)
         _write(path, text)
         return "is brought up to date"
     try:
@@ -50,7 +57,7 @@ def install(place: Place, name: str, finds: Finds) -> str:
     return f"is installed; the one that was there is now {os.path.basename(place.kept(name))}, and runs first"
 
 
-def uninstall(place: Place, name: str) -> str | None:
+def uninstall(place: Place, name: str, save: Save) -> str | None:
     """Takes our hook away and puts back what was there; returns what was done, None: there was nothing."""
     path, kept = place.hook(name), place.kept(name)
     found = _read(path)
@@ -60,6 +67,7 @@ def uninstall(place: Place, name: str) -> str | None:
             return None
         path = aside
     where = "" if path == place.hook(name) else f" from {os.path.basename(path)}"
+    _save(place, name, path, save)
     if os.path.lexists(kept):
         os.replace(kept, path)
         return f"is gone{where}, and what was there before is back"
@@ -117,6 +125,19 @@ def _not_ours(place: Place, name: str, content: bytes | None) -> Status:
         "foreign",
         f"{place.hook(name)} is not specbuild's; specbuild hook install keeps it and runs both",
     )
+
+
+def _save(place: Place, name: str, path: str, save: Save) -> None:
+    """A hook of ours is a file, too, into which a person may have written something."""
+    found = _read(path)
+    if found is not None and found != _as_written(place, name, found):
+        save(name, found)
+
+
+def _as_written(place: Place, name: str, content: bytes) -> bytes:
+    """What this version writes where `content` is a hook that finds the same."""
+    finds = shim.found_by(content)
+    return shim.render(name, finds or Finds("", ""), committed=finds is None, husky=place.husky)
 
 
 def _put_aside(place: Place, name: str, ending: str) -> str | None:

@@ -61,7 +61,7 @@ def _touched(path: str) -> str:
         return "-"
 
 
-class _Note:
+class Note:
     """What was judged, and what it looked at."""
 
     def __init__(self, commit: bytes, branch: bytes, items: list[bytes]) -> None:
@@ -72,6 +72,7 @@ class _Note:
         self.open = tuple(item[1:] for item in items if item[:1] == OPEN)
 
     def concerns(self, status: bytes, path: bytes) -> bool:
+        """Whether a change matters; `status` as git's --name-status has it, `M` where the kind stays."""
         if EXACT + path in self.exact or path.startswith(self.folders):
             return True
         if path.rpartition(b"/")[2] in {b".gitignore", b".gitattributes", b".gitmodules"}:
@@ -88,16 +89,16 @@ def compose(commit: str, branch: str | None, items: list[bytes], common: str) ->
     return b"\n".join([*head, b"\0".join([*items, b"end"])])
 
 
-def _read(common: str) -> _Note | None:
+def _read(common: str) -> Note | None:
     with open(os.path.join(common, "specbuild", NAME), "rb") as file:
         head = file.read().split(b"\n", 4)
     if len(head) != 5 or head[0] != VERSION or head[1] != circumstances(common):
         return None
     items = head[4].split(b"\0")
-    return _Note(head[2], head[3], items) if items[-1] == b"end" else None
+    return Note(head[2], head[3], items) if items[-1] == b"end" else None
 
 
-def _covers(note: _Note, words: list[bytes], top: str) -> bool:
+def _covers(note: Note, words: list[bytes], top: str) -> bool:
     source, oid, ref, _ = words
     if ref.startswith((b"refs/notes/", b"refs/specbuild/", b"refs/replace/")):
         return True
@@ -107,7 +108,7 @@ def _covers(note: _Note, words: list[bytes], top: str) -> bool:
     return oid == note.commit or _follows(note, oid, top)
 
 
-def _follows(note: _Note, oid: bytes, top: str) -> bool:
+def _follows(note: Note, oid: bytes, top: str) -> bool:
     between = os.fsdecode(note.commit + b"..." + oid)
     log = _start(top, "rev-list", "--left-right", f"--max-count={MOST + 1}", "--format=%B", between, "--")
     diff = _start(

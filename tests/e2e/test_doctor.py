@@ -187,6 +187,16 @@ def test_filters_that_are_not_set_up_are_told(work: Workshop) -> None:
     assert doctor(work) == []
 
 
+@pytest.mark.parametrize("path", ["deep/er/.gitattributes", ".git/info/attributes", "../mine"])
+def test_filters_are_looked_for_wherever_git_is_told_of_them(work: Workshop, path: str) -> None:
+    work.git("config", "core.attributesFile", str(work.folder / "../mine"))
+    assert doctor(work) == []
+    work.type(path, "*.bin filter=lfs\n")
+    name, state, told = only(doctor(work))
+    assert (name, state) == ("filters", "warn")
+    assert "the filter lfs, which is not set up here" in told
+
+
 def test_a_state_folder_that_cannot_be_written_to_is_an_error(work: Workshop) -> None:
     (work.folder / ".git/specbuild").write_text("in the way\n")
     assert only(doctor(work, code=4))[0] == "disk"

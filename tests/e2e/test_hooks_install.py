@@ -205,6 +205,27 @@ def test_a_hook_of_an_older_version_is_stale_until_it_is_installed_again(built: 
     assert built.hook("status", "pre-push") == "pre-push: installed\n"
 
 
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+@pytest.mark.parametrize("folder", [None, "hooks"])
+def test_what_a_person_wrote_into_the_hook_is_kept_under_a_ref(
+    built: Clone, command: str, folder: str | None
+) -> None:
+    if folder is not None:
+        built.git("config", "core.hooksPath", folder)
+    built.hook("install")
+    hook = built.folder / (HOOK if folder is None else f"{folder}/pre-push")
+    edited = hook.read_text() + "npm test\n"
+    hook.write_text(edited)
+    said = built.hook(command)
+    (ref,) = built.kept()
+    assert f"pre-push had been edited: that text is kept as {ref}:pre-push" in said
+    assert built.git("show", f"{ref}:pre-push") == edited.strip()
+    built.fsck()
+    built.hook("uninstall")
+    built.hook("install")
+    assert built.kept() == [ref]
+
+
 def test_under_ci_nothing_is_installed_and_that_is_said(built: Clone) -> None:
     assert "CI is set, so no hook is installed" in built.hook("install", CI="true")
     assert not (built.folder / HOOK).exists()
@@ -389,6 +410,14 @@ def test_a_new_git_runs_it_from_its_settings(built: Clone, tmp_path: Path) -> No
     done = built.do("sh", "-c", f'echo {line} | {command} "$@"', command, "origin", "url")
     assert done.code == 1
     assert "built 1 task, push again" in done.said
+    entry = "hook.specbuild-pre-push"
+    built.git("config", f"{entry}.enabled", "false")
+    assert f"pre-push: shadowed (git's setting {entry}.enabled" in built.hook("status", PATH=path)
+    built.git("config", "--unset", f"{entry}.enabled")
+    built.git("config", f"{entry}.command", f"/nowhere/python {command.partition(' ')[2]}")
+    assert "pre-push: stale (/nowhere/python is not there" in built.hook("status", PATH=path)
+    built.git("config", f"{entry}.command", f"{command} more")
+    assert "pre-push: stale (another version wrote it" in built.hook("status", PATH=path)
     built.hook("uninstall", PATH=path)
     assert "hook." not in built.git("config", "--list")
 

@@ -123,6 +123,26 @@ def test_what_a_run_left_up_to_date_is_known_to_the_push_that_follows(clone: Clo
     assert judged(clone)[1] is False
 
 
+@pytest.mark.parametrize("path", ["parts/two.txt", "docs/two"])
+def test_a_run_without_a_committed_input_vouches_not_for_the_commit(clone: Clone, path: str) -> None:
+    clone.hook("install")
+    clone.commit("a further input", **{path: "2\n"})
+    (clone.folder / path).unlink()
+    assert clone.do("specbuild", "run", "--quiet").code == 0
+    assert clone.ran() == []
+    assert judged(clone) == (1, False)
+
+
+def test_a_run_beside_edits_of_no_concern_vouches_for_the_commit(clone: Clone) -> None:
+    clone.hook("install")
+    clone.type("in.txt", "2\n")
+    clone.commit("edit", **{"notes.txt": "x\n"})
+    clone.type("notes.txt", "y\n")
+    clone.type("more/notes.txt", "z\n")
+    assert clone.do("specbuild", "run", "--quiet").code == 0
+    assert judged(clone) == (0, True)
+
+
 def test_a_run_about_one_file_vouches_for_no_other(make: Make) -> None:
     clone = make()
     clone.commit("a", **{"specbuild.toml": CHECK, "specs/001-a/tasks.md": box("T001", "a.txt")})

@@ -92,12 +92,13 @@ def test_a_tag_of_a_stale_commit_is_refused_unless_the_commit_was_pushed_before(
     clone.commit("edit")
     clone.git("tag", "-a", "-m", "one", "v1")
     clone.git("tag", "tree-of-v1", "HEAD^{tree}")
+    clone.git("tag", "blob-of-v1", "HEAD:in.txt")
     clone.git("switch", "-q", "--detach", "HEAD^")
     pushed = clone.push("origin", "v1")
     assert pushed.code == 1
     assert "tags/v1" in pushed.said
     assert "T001 do t001: input-changed: in.txt" in pushed.said
-    assert clone.push("origin", "tree-of-v1").code == 0
+    assert clone.push("origin", "tree-of-v1", "blob-of-v1").code == 0
     assert clone.push("origin", "main", SPECBUILD="0").code == 0
     assert clone.push("-q", "origin", "v1") == (0, "")
 
@@ -159,6 +160,22 @@ def test_a_dirty_input_keeps_it_from_building(make: Make) -> None:
     assert clone.text("in.txt") == "3\n"
 
 
+@pytest.mark.parametrize("inputs", ["parts", "parts/", "parts/*.txt", "parts/*"])
+def test_an_input_that_came_or_went_and_is_not_committed_keeps_it_from_building(
+    make: Make, inputs: str
+) -> None:
+    files = {"parts/1.txt": "1\n", "parts/2.txt": "2\n"}
+    clone = make(box("T001", "a.txt", inputs, run="cat parts/*.txt >a.txt"), **files)
+    clone.type("parts/1.txt", "one\n")
+    tip = clone.commit("edit")
+    clone.type("parts/3.txt", "3\n")
+    assert "not built: parts/3.txt differs" in clone.push().said
+    (clone.folder / "parts/3.txt").unlink()
+    (clone.folder / "parts/2.txt").unlink()
+    assert "not built: parts/2.txt differs" in clone.push().said
+    assert clone.git("rev-parse", "HEAD") == tip
+
+
 def test_a_dirty_file_that_is_no_input_does_not(make: Make) -> None:
     clone = two(make)
     clone.type("in.txt", "2\n")
@@ -185,6 +202,20 @@ def test_a_detached_head_is_built(make: Make) -> None:
     assert "built 2 tasks, push again" in clone.push("origin", "HEAD:main").said
     assert clone.push("origin", "HEAD:main").code == 0
     assert clone.there() == clone.head()
+
+
+@pytest.mark.parametrize("pushed", ["v1", "beside"])
+def test_where_another_push_would_not_bring_what_was_built_that_is_said(make: Make, pushed: str) -> None:
+    clone = two(make)
+    clone.type("in.txt", "2\n")
+    tip = clone.commit("edit")
+    clone.git("tag", "v1")
+    clone.git("branch", "beside")
+    name = "tags/v1" if pushed == "v1" else pushed
+    said = f"built 2 tasks on main, where {name} ({tip[:7]}) is not: move it there, push again"
+    assert said in clone.push("origin", pushed).said
+    clone.git(*(["tag", "-f", "v1"] if pushed == "v1" else ["branch", "-f", "beside"]), "main")
+    assert clone.push("origin", pushed).code == 0
 
 
 def test_in_a_linked_worktree_that_ones_files_are_built(make: Make) -> None:
@@ -454,13 +485,17 @@ def test_a_recipe_that_commits_and_pushes_does_not_recurse(make: Make, tmp_path:
     assert clone.there("refs/heads/side") is not None
 
 
-def test_a_broken_task_file_refuses_the_push_with_its_line(make: Make) -> None:
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("tasks.md", "- [ ] T001 nonsense (depends on T999)\n"), ("specbuild.toml", "nonsense = 1\n")],
+)
+def test_a_broken_task_file_refuses_the_push_with_its_line(make: Make, file: str, text: str) -> None:
     clone = two(make)
-    clone.type("tasks.md", "- [ ] T001 nonsense (depends on T999)\n")
+    clone.type(file, text)
     clone.commit("broken")
     pushed = clone.push()
     assert pushed.code == 1
-    assert "tasks.md:1" in pushed.said
+    assert f"{file}:1" in pushed.said
 
 
 def test_a_history_that_is_cut_is_an_error_and_no_guess(make: Make, tmp_path: Path) -> None:

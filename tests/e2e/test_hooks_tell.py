@@ -83,6 +83,14 @@ def test_a_task_file_that_cannot_be_read_does_not_stop_git(clone: Clone) -> None
     assert "tasks.md:1" in done.said
 
 
+def test_leaving_a_broken_commit_or_an_unborn_branch_says_nothing(clone: Clone) -> None:
+    clone.git("switch", "-qc", "broken")
+    clone.commit("broken", **{"tasks.md": "- [ ] T001 nonsense (depends on T999)\n"})
+    assert clone.do("git", "switch", "-q", "main") == (0, "")
+    assert clone.do("git", "switch", "-q", "--orphan", "new") == (0, "")
+    assert clone.do("git", "switch", "-q", "main") == (0, "")
+
+
 def test_specbuild_0_silences_them_but_says_so(clone: Clone) -> None:
     done = clone.do("git", "switch", "-q", "other", SPECBUILD="0")
     assert done == (0, "specbuild: the post-checkout hook is skipped (SPECBUILD=0)\n")
