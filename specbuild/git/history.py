@@ -188,6 +188,7 @@ class GitHistory:
             walked.added,
             lambda: {node.oid: node for node in deep.nodes()},
             self._descends,
+            self._place,
             complete=complete,
         )
         nodes = _nodes(walked.added, places, reverts)
