@@ -1,7 +1,6 @@
 """Which checkpoints were taken back: by reverts, also where a rebase gave the reverted commit another id."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from specbuild.engine.task import Oid
@@ -39,7 +38,6 @@ class Reverts:
         self,
         repository: Repository,
         added: Sequence[Commit],
-        known: Callable[[], Mapping[Oid, Node]],
         descends: Callable[[Oid, Oid], bool],
         place: Callable[[Oid], Place | None],
         *,
@@ -47,15 +45,10 @@ class Reverts:
     ) -> None:
         self._repository = repository
         self._added = {commit.oid: commit for commit in added}
-        self._ask_known = known  # nodes of commits that were walked before
         self._descends = descends
         self._place = place
         self._complete = complete  # whether `added` is the whole history
         self._subjects: dict[bytes, list[Commit]] | None = None
-
-    @cached_property
-    def _known(self) -> Mapping[Oid, Node]:
-        return self._ask_known()
 
     def resolve(self, commit: Oid, sections: Sequence[messages.Section]) -> list[tuple[Part, ...]]:
         """For each section of a commit's message the parts of history that it takes back."""
@@ -96,12 +89,21 @@ class Reverts:
         try:
             found = str(self._repository.raw[prefix].id)
         except (KeyError, ValueError):  # gone, or no longer unique
-            near = [oid for oid in (*self._added, *self._known) if oid.startswith(prefix)]
-            return next((oid for oid in near if self._descends(commit, oid)), None)
-        return found if found != commit and self._is_commit(found) and self._descends(commit, found) else None
+            return self._nearest(commit, prefix)
+        return found if self._is_below(found, commit) else None
 
-    def _is_commit(self, oid: Oid) -> bool:
-        return self._repository.raw[oid].type_str == "commit"
+    def _nearest(self, commit: Oid, prefix: str) -> Oid | None:
+        """The newest ancestor whose id begins so."""
+        if len(prefix) == 40:
+            return None
+        found = self._repository.git(["rev-parse", f"--disambiguate={prefix}"]).decode().split()
+        places = {oid: self._place(oid) for oid in found if self._is_below(oid, commit)}
+        dates = [(place.date, oid) for oid, place in places.items() if place is not None]
+        return max(dates)[1] if dates else None
+
+    def _is_below(self, oid: Oid, commit: Oid) -> bool:
+        is_commit = self._repository.raw[oid].type_str == "commit"
+        return is_commit and oid != commit and self._descends(commit, oid)
 
     def _parts_of(self, target: Oid, mainline: str | None) -> Iterable[Part]:
         """A merge stands for all that came in with it."""

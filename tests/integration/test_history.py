@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -586,6 +587,21 @@ def test_an_ambiguous_abbreviation_means_an_ancestor(git: RealGit) -> None:
     git.commit(f"x\n\nThis reverts commit {prefix}.")
     undone = [name for name in seen(git) if name.startswith("-")]
     assert undone == [f"-T{commits[prefix]}"]
+
+
+def test_an_ambiguous_abbreviation_means_the_newest_ancestor_whatever_its_message_says(git: RealGit) -> None:
+    """From a cached history, too, which holds only the messages of commits that say something."""
+    wanted = git.task("T1")
+    who = "A <a> 1700100000 +0000"
+    head = f"tree {git.git('rev-parse', 'HEAD^{tree}')}\nparent {wanted}\nauthor {who}\ncommitter {who}\n\n"
+    for number in range(10_000_000):
+        made = f"{head}{number}\n"
+        if sha1(f"commit {len(made)}\0{made}".encode()).hexdigest().startswith(wanted[:4]):
+            break
+    git.git("reset", "-q", git.git("hash-object", "-tcommit", "-w", "--stdin", stdin=made))
+    assert seen(git) == ["T1"]
+    git.commit(f"x\n\nThis reverts commit {wanted[:4]}.")
+    assert seen(git) == ["T1"]
 
 
 def test_stashes_and_bisects_need_no_help(git: RealGit) -> None:
