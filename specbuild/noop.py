@@ -7,7 +7,9 @@ all of it is as it was, the answer stands. Anything unusual: no answer, and the 
 import os
 import sys
 
-VERSION = b"specbuild noop 1"
+from specbuild.githooks.known import circumstances
+
+VERSION = b"specbuild noop 2"
 NAME = "noop"
 """The note's file, in the worktree's own `.git/specbuild/`."""
 
@@ -110,6 +112,8 @@ def _read(path: str) -> dict[bytes, list[bytes]] | None:
 
 def _stands(fields: dict[bytes, list[bytes]], top: str, git_dir: str, common: str) -> bool:
     if fields[b"head"][0] != head(git_dir, common) or fields[b"index"][0] != index_identity(git_dir):
+        return False
+    if fields[b"circumstances"][0] != circumstances(common):
         return False
     for value in fields.get(b"env", ()):
         name, _, wanted = value.partition(b" ")

@@ -16,6 +16,7 @@ from specbuild.engine.task import RepoPath
 from specbuild.errors import SpecbuildError
 from specbuild.git.durable import write_aside
 from specbuild.git.repository import GitFailed
+from specbuild.githooks.known import circumstances
 
 RACY = 2_000_000_000
 """Nanoseconds: what was touched later than this before the note may be touched again unseen."""
@@ -80,6 +81,7 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     paths.update(part.decode("utf-8", "surrogateescape") for part in differing.split(b"\0") if part)
     lines = [
         b"head " + noop.head(git_dir, common),
+        b"circumstances " + circumstances(common),
         b"index " + noop.index_identity(git_dir),
         b"differing " + differing.hex().encode(),
     ]

@@ -51,6 +51,8 @@ class Reason:
         words = [f"{self.code}:", subject or _TEXT[self.code]]
         if self.old is not None and self.new is not None:
             words.append(f"({short(self.old)} -> {short(self.new)})")
+        if self.code == "rolled-back" and self.commit is not None:
+            return f"{self.code}: its checkpoint {self.commit[:7]} was reverted"
         if self.commit is not None:
             words.append(f"in {self.commit[:7]}")
         return " ".join(words)

@@ -186,8 +186,8 @@ class GitHistory:
         reverts = Reverts(
             self._repository,
             walked.added,
-            lambda: {node.oid: node for node in deep.nodes()},
             self._descends,
+            self._place,
             complete=complete,
         )
         nodes = _nodes(walked.added, places, reverts)

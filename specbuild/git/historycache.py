@@ -16,7 +16,7 @@ from specbuild.git.lineage import Lineage
 from specbuild.git.repository import Repository
 from specbuild.git.undone import Node, Told, newest_first
 
-_MAGIC = b"specbuild history 1\n"
+_MAGIC = b"specbuild history 2\n"
 _NAME = "history"
 _ADDED, _GONE = 1, 0
 

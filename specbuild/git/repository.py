@@ -142,9 +142,15 @@ class Repository:
         command = ["rev-parse", "--verify", "--quiet", "--end-of-options"]
         try:
             named = self.git([*command, revision]).decode().strip()  # `:/text^{commit}` would be all text
-            return self.git([*command, f"{named}^{{commit}}"]).decode().strip()
+            found = self.git([*command, f"{named}^{{commit}}"]).decode().strip()
         except GitFailed as error:
-            raise RepositoryError(f"there is no commit {revision!r}", hint=self._nearest(revision)) from error
+            raise self._no_commit(revision) from error
+        if found.startswith("^"):  # git takes it for what is to be left out
+            raise self._no_commit(revision)
+        return found
+
+    def _no_commit(self, revision: str) -> RepositoryError:
+        return RepositoryError(f"there is no commit {revision!r}", hint=self._nearest(revision))
 
     def _nearest(self, revision: str) -> str:
         import difflib  # noqa: PLC0415  (only for this message)

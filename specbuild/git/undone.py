@@ -1,13 +1,13 @@
 """Which checkpoints were taken back: by reverts, also where a rebase gave the reverted commit another id."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from specbuild.engine.task import Oid
 from specbuild.git import messages
+from specbuild.git.lineage import Place
 from specbuild.git.repository import GitFailed, Repository
-from specbuild.git.walk import Commit
+from specbuild.git.walk import Commit, walk
 
 WHOLE = -1
 Part = tuple[Oid, int]
@@ -38,21 +38,17 @@ class Reverts:
         self,
         repository: Repository,
         added: Sequence[Commit],
-        known: Callable[[], Mapping[Oid, Node]],
         descends: Callable[[Oid, Oid], bool],
+        place: Callable[[Oid], Place | None],
         *,
         complete: bool,
     ) -> None:
         self._repository = repository
         self._added = {commit.oid: commit for commit in added}
-        self._ask_known = known  # nodes of commits that were walked before
         self._descends = descends
+        self._place = place
         self._complete = complete  # whether `added` is the whole history
-        self._subjects: dict[bytes, list[Oid]] | None = None
-
-    @cached_property
-    def _known(self) -> Mapping[Oid, Node]:
-        return self._ask_known()
+        self._subjects: dict[bytes, list[Commit]] | None = None
 
     def resolve(self, commit: Oid, sections: Sequence[messages.Section]) -> list[tuple[Part, ...]]:
         """For each section of a commit's message the parts of history that it takes back."""
@@ -93,12 +89,21 @@ class Reverts:
         try:
             found = str(self._repository.raw[prefix].id)
         except (KeyError, ValueError):  # gone, or no longer unique
-            near = [oid for oid in (*self._added, *self._known) if oid.startswith(prefix)]
-            return next((oid for oid in near if self._descends(commit, oid)), None)
-        return found if found != commit and self._is_commit(found) and self._descends(commit, found) else None
+            return self._nearest(commit, prefix)
+        return found if self._is_below(found, commit) else None
 
-    def _is_commit(self, oid: Oid) -> bool:
-        return self._repository.raw[oid].type_str == "commit"
+    def _nearest(self, commit: Oid, prefix: str) -> Oid | None:
+        """The newest ancestor whose id begins so."""
+        if len(prefix) == 40:
+            return None
+        found = self._repository.git(["rev-parse", f"--disambiguate={prefix}"]).decode().split()
+        places = {oid: self._place(oid) for oid in found if self._is_below(oid, commit)}
+        dates = [(place.date, oid) for oid, place in places.items() if place is not None]
+        return max(dates)[1] if dates else None
+
+    def _is_below(self, oid: Oid, commit: Oid) -> bool:
+        is_commit = self._repository.raw[oid].type_str == "commit"
+        return is_commit and oid != commit and self._descends(commit, oid)
 
     def _parts_of(self, target: Oid, mainline: str | None) -> Iterable[Part]:
         """A merge stands for all that came in with it."""
@@ -120,54 +125,59 @@ class Reverts:
 
     def _by_subject(self, commit: Oid, subject: bytes) -> Iterable[Part]:
         """The newest earlier commit with this subject, or with a squashed message of this subject."""
-        if self._subjects is None:
-            self._subjects = {}
-            for added in self._added.values():
-                for start in {messages.subject(added.message), *_inner_starts(added)}:
-                    self._subjects.setdefault(start, []).append(added.oid)
-        near = (oid for oid in self._subjects.get(subject, ()) if oid != commit)
-        target = next((oid for oid in near if self._descends(commit, oid)), None)
-        if target is None and not self._complete:
-            target = self._further_back(commit, subject)
+        target = self._newest(commit, subject)
         if target is None:
             return ()
-        return self._section(target, subject) or self._parts_of(target, None)
+        return _sections_meant(target, subject) or self._parts_of(target.oid, None)
 
-    def _further_back(self, commit: Oid, subject: bytes) -> Oid | None:
-        output = self._repository.git(["rev-list", "--topo-order", "--format=%s%x00", commit, "--"])
-        for item in output.split(b"\0")[:-1]:
-            header, _, text = item.lstrip(b"\n").partition(b"\n")
-            oid = header[-40:].decode("ascii")
-            if oid != commit and (text == subject or subject in self._starts(oid)):
-                return oid
-        return None
+    def _newest(self, commit: Oid, subject: bytes) -> Commit | None:
+        """By the order of all history: a walk's own order is another one from each tip."""
+        if self._subjects is None:
+            self._subjects = {}
+            for added in sorted(self._added.values(), key=self._rank):
+                for start in _starts(added):
+                    self._subjects.setdefault(start, []).append(added)
+        near = (found for found in self._subjects.get(subject, ()) if found.oid != commit)
+        target = next((found for found in near if self._descends(commit, found.oid)), None)
+        if self._complete:
+            return target
+        # What the target descends from is older; what was walked before and is not, may be newer.
+        known, below = ([], []) if target is None else ([target], [f"^{target.oid}"])
+        known += [
+            found
+            for found in walk(self._repository, [commit, *below]).added
+            if found.oid != commit and subject in _starts(found)
+        ]
+        return min(known, key=self._rank, default=None)
 
-    def _starts(self, oid: Oid) -> Iterator[bytes]:
-        node = self._known.get(oid)
-        return iter(()) if node is None else (start for told in node.sections for start in told.starts)
-
-    def _section(self, target: Oid, subject: bytes) -> list[Part]:
-        """Of a squashed commit only the sections meant, unless it is meant as a whole."""
-        if target in self._added:
-            message = self._added[target].message
-            if messages.subject(message) == subject:
-                return []
-            starts = [tuple(section.starts) for section in messages.sections(message)]
-        else:
-            node = self._known.get(target)
-            starts = [] if node is None else [told.starts for told in node.sections]
-        return [(target, number) for number, found in enumerate(starts) if subject in found]
+    def _rank(self, commit: Commit) -> tuple[int, int, Oid]:
+        place = self._place(commit.oid)
+        return _order(commit.time if place is None else place.date, commit.time, commit.oid)
 
 
-def _inner_starts(commit: Commit) -> Iterator[bytes]:
+def _starts(commit: Commit) -> set[bytes]:
+    """The subjects that a commit may be quoted by: its own, and those of the messages squashed in it."""
+    found = {messages.subject(commit.message)}
     if messages.is_interesting(commit.message):
-        for section in messages.sections(commit.message):
-            yield from section.starts
+        found.update(start for section in messages.sections(commit.message) for start in section.starts)
+    return found
+
+
+def _sections_meant(target: Commit, subject: bytes) -> list[Part]:
+    """Of a squashed commit only the sections meant, unless it is meant as a whole."""
+    if messages.subject(target.message) == subject:
+        return []
+    sections = messages.sections(target.message)
+    return [(target.oid, number) for number, found in enumerate(sections) if subject in found.starts]
 
 
 def newest_first(nodes: Iterable[Node]) -> list[Node]:
     """Topologically, then by time; never by what happened to be read first."""
-    return sorted(nodes, key=lambda node: (-node.date, -node.time, node.oid))
+    return sorted(nodes, key=lambda node: _order(node.date, node.time, node.oid))
+
+
+def _order(date: int, time: int, oid: Oid) -> tuple[int, int, Oid]:
+    return -date, -time, oid
 
 
 def undone_parts(nodes: Iterable[Node]) -> set[Part]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Sequence
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -544,6 +545,34 @@ def test_the_newest_commit_of_a_subject_is_meant(git: RealGit) -> None:
     assert seen(git) == ["-T1/2", "T1"]
 
 
+LOST = "\n\nThis reverts commit " + "1" * 40 + ".\n"
+
+
+def test_a_squash_is_reverted_as_a_whole_by_its_subject_from_a_cached_history_too(git: RealGit) -> None:
+    """Its subject is also that of the first message in it, as an interactive rebase leaves it."""
+    git.commit("\n\n".join(f"{id_} Make {id_}\n\n{line(id_)}" for id_ in ("T1", "T2")))
+    assert seen(git) == ["T1", "T2"]
+    git.commit('Revert "T1 Make T1"' + LOST)
+    assert seen(git) == ["-T1", "-T2"]
+
+
+@pytest.mark.parametrize("sides", [["main", "side"], ["side", "main"]])
+def test_of_two_branches_the_newer_commit_of_a_subject_is_meant_from_wherever_one_came(
+    git: RealGit, sides: list[str]
+) -> None:
+    git.git("branch", "side")
+    for number, side in enumerate(sides, 1):
+        git.git("switch", "-q", side)
+        git.task("T1", str(number))
+    git.git("switch", "-q", "main")
+    git.git("merge", "-q", "-s", "ours", "side", "-m", "merge")
+    git.commit('Revert "T1 Make T1"' + LOST)
+    git.commit("more")
+    for tip in ("main~3", "main", "side", "main", "main~2", "main"):
+        history(git, tip)
+    assert seen(git) == ["-T1/2", "T1"]
+
+
 def test_an_ambiguous_abbreviation_means_an_ancestor(git: RealGit) -> None:
     commits = {git.task(f"T{number}")[:4]: number for number in range(40)}
     other = RealGit(git.folder)
@@ -558,6 +587,21 @@ def test_an_ambiguous_abbreviation_means_an_ancestor(git: RealGit) -> None:
     git.commit(f"x\n\nThis reverts commit {prefix}.")
     undone = [name for name in seen(git) if name.startswith("-")]
     assert undone == [f"-T{commits[prefix]}"]
+
+
+def test_an_ambiguous_abbreviation_means_the_newest_ancestor_whatever_its_message_says(git: RealGit) -> None:
+    """From a cached history, too, which holds only the messages of commits that say something."""
+    wanted = git.task("T1")
+    who = "A <a> 1700100000 +0000"
+    head = f"tree {git.git('rev-parse', 'HEAD^{tree}')}\nparent {wanted}\nauthor {who}\ncommitter {who}\n\n"
+    for number in range(10_000_000):
+        made = f"{head}{number}\n"
+        if sha1(f"commit {len(made)}\0{made}".encode()).hexdigest().startswith(wanted[:4]):
+            break
+    git.git("reset", "-q", git.git("hash-object", "-tcommit", "-w", "--stdin", stdin=made))
+    assert seen(git) == ["T1"]
+    git.commit(f"x\n\nThis reverts commit {wanted[:4]}.")
+    assert seen(git) == ["T1"]
 
 
 def test_stashes_and_bisects_need_no_help(git: RealGit) -> None:

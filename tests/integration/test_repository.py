@@ -153,7 +153,7 @@ def test_names_of_commits_are_resolved_as_git_does(git: RealGit) -> None:
     assert repository.resolve(second[:8]) == second
 
 
-@pytest.mark.parametrize("name", ["mian", "--all", "", "HEAD:a.txt", "no\nsuch"])
+@pytest.mark.parametrize("name", ["mian", "--all", "", "HEAD:a.txt", "no\nsuch", "^HEAD"])
 def test_a_name_of_no_commit_is_refused_with_the_nearest(git: RealGit, name: str) -> None:
     with pytest.raises(RepositoryError, match="no commit") as caught:
         Repository.open(str(git.folder)).resolve(name)

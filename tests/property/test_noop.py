@@ -65,6 +65,22 @@ def answers_agree(rounds: list[list[str]]) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+def test_another_version_and_other_installed_packages_may_say_something_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with built():
+        settle()
+        full(["-q"])
+        assert fast(["check"])[0] == 0
+        with monkeypatch.context() as later:
+            later.setattr("specbuild.__version__", "99")
+            assert fast(["check"])[0] is None
+        assert fast(["check"])[0] == 0
+        monkeypatch.syspath_prepend(str(tmp_path))
+        assert fast(["check"])[0] is None
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("name", in_part(sorted(CHANGES)))
 def test_after_each_kind_of_change(name: str) -> None:
     with built() as box:

@@ -242,7 +242,7 @@ def test_after_a_merge_any_checkpoint_that_fits_counts() -> None:
         (Reason("input-changed", "a", "100644 " + "1" * 40, "missing"), "input-changed: a (1111111 -> missing)"),
         (Reason("dependency-changed", "b", "1" * 20, "-", task=TaskName("f", "T1")),
          "dependency-changed: T1 b (1111111 -> absent)"),
-        (Reason("rolled-back", commit="abcdef0123"), "rolled-back: its checkpoint was reverted in abcdef0"),
+        (Reason("rolled-back", commit="abcdef0123"), "rolled-back: its checkpoint abcdef0 was reverted"),
     ],
 )  # fmt: skip
 def test_a_reason_prints_as_one_line(reason: Reason, line: str) -> None:

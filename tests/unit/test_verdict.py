@@ -26,7 +26,8 @@ NAME = TaskName("tasks.md", "T1")
         (Reason("local-changed"), "local-changed: the environment or an ignored input changed"),
         (Reason("target-missing"), "target-missing: a target is missing"),
         (Reason("target-edited"), "target-edited: a target was edited"),
-        (Reason("rolled-back", commit=OID), "rolled-back: its checkpoint was reverted in 0123456"),
+        (Reason("rolled-back", commit=OID), "rolled-back: its checkpoint 0123456 was reverted"),
+        (Reason("rolled-back"), "rolled-back: its checkpoint was reverted"),
         (Reason("forced"), "forced: it was asked for by --force"),
         (
             Reason("input-changed", "a.py", f"100644 {OID}", "missing"),
