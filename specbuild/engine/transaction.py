@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from specbuild.engine import attempt, boxes, moved
 from specbuild.engine.checkpoint import Checkpoint, disarm
 from specbuild.engine.inputs import Inputs
-from specbuild.engine.judge import Judge
+from specbuild.engine.judge import Judge, recipe_parts
 from specbuild.engine.merge import Sides
 from specbuild.engine.moved import Overtaken
 from specbuild.engine.overlay import Overlay
@@ -194,7 +195,12 @@ class Transactions:
         boxes_ = {path: entry for path, entry in work.ticked.items() if path in changes}
         extra = {path: entry for path in results.extra if (entry := tip.tracked(path)) is not None}
         checkpoint = self._checkpoint(work, results, after)
-        if tip.working and work.task.rebuild and not results.extra and checkpoint.key != work.verdict.key:
+        if (
+            tip.working
+            and work.task.rebuild
+            and not results.extra
+            and self.judge.parts(work.position, after).key() != work.verdict.key
+        ):
             raise Overtaken  # it was made of something else, such as fewer files that a pattern finds
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
         if saved or changes or _says_more(work, checkpoint):
@@ -361,7 +367,7 @@ class Transactions:
 
     def _checkpoint(self, work: Work, results: Results, after: Snapshot) -> Checkpoint:
         task = work.task
-        key = self.judge.parts(work.position, after).key()
+        key = self._key(work, results, after)
         return Checkpoint(
             name=task.name,
             key=key,
@@ -372,6 +378,15 @@ class Transactions:
             targets=results_line(task, results, key),
             reads=task.reads,
         )
+
+    def _key(self, work: Work, results: Results, after: Snapshot) -> str:
+        """With the targets that the checkpoint names: an inferred one that was not made is none."""
+        parts = self.judge.parts(work.position, after)
+        made = tuple(results_line(work.task, results, ""))
+        if work.task.rebuild and made != self.judge.graph.tasks[work.position].targets:
+            inputs = self.judge.look(work.position, after)
+            parts = parts._replace(recipe=recipe_parts(replace(work.task, targets=made), inputs))
+        return parts.key()
 
     def _message(self, work: Work, checkpoint: Checkpoint) -> str:
         return message(work.task, checkpoint, subject=self.settings.subject, notes=work.notes)

@@ -87,3 +87,24 @@ def test_a_name_in_prose_means_the_same_once_a_declared_target_bears_it_too(make
     assert work.stale() == ["T001"]
     work.build()
     assert work.stale() == []
+
+
+ONE_OF_TWO = '[[rule]]\nrun = "for t in {targets}; do echo 1 >$t; break; done"\n'
+
+
+def test_an_inferred_target_that_was_not_made_is_told_once_and_makes_nothing_stale(make: Make) -> None:
+    work = make("- [ ] T001 Make out/a.txt and out/b.txt\n", config=ONE_OF_TWO)
+    done = work.call("run")
+    assert done.code == 0
+    assert "out/b.txt was not made" in done.err
+    assert work.stale() == []
+    head = work.head()
+    assert work.call("run").code == 0
+    assert work.head() == head
+
+
+def test_a_task_whose_only_inferred_target_was_not_made_stops_no_later_run(make: Make) -> None:
+    work = make("- [ ] T001 Make out/a.txt\n", config='[[rule]]\nrun = "true {target}"\n')
+    assert work.call("run").code == 0
+    assert work.stale() == []
+    assert work.call("run").code == 0
