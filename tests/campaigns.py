@@ -38,9 +38,9 @@ def campaign(
         sys.stdout.write(f"{name}: {done} examples{killed} without a violation\n")
 
 
-def in_part(values: Iterable[str]) -> list[object]:
-    """Parameters of a test: each third always, the others in campaigns, so that a usual run stays short."""
+def in_part(values: Iterable[str], one_of: int = 3) -> list[object]:
+    """Parameters of a test: one of so many always, the others in campaigns, so that a usual run stays short."""
     return [
-        value if place % 3 == 0 else pytest.param(value, marks=pytest.mark.campaign)
+        value if place % one_of == 0 else pytest.param(value, marks=pytest.mark.campaign)
         for place, value in enumerate(values)
     ]
