@@ -155,8 +155,7 @@ def depends_on_names(judge: Judge, position: int) -> bool:
     text = judge.graph.tasks[position].text
     if not text.mentions:
         return False
-    counting = judge.verdict(position).checkpoint
-    recorded = judge.checkpoints(position) if counting is None else [counting, *judge.checkpoints(position)]
+    recorded = judge.checkpoints(position)
     return not any(found.checkpoint.definition == text.definition and not found.undone for found in recorded)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from fakes import PLAIN, FakeSandbox, Project, Repo, make
+from fakes import PLAIN, FakeSandbox, Project, Repo, make, meanwhile
 
 from specbuild.engine.events import TaskFinished, TaskStarted, Warned
 from specbuild.engine.project import Settings
@@ -22,18 +22,6 @@ def commits(repo: Repo, path: RepoPath, text: str | None, *, on_disk: bool = Fal
     repo.commit(files, "a person's")
     if on_disk:
         repo.type(path, text)
-
-
-def meanwhile(project: Project, id_: str, *acts: Callable[[], object]) -> None:
-    """During the first attempts of a task somebody does these things, one in each; then it does its own."""
-    waiting = list(acts)
-
-    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
-        if waiting:
-            waiting.pop(0)()
-        make(sandbox.files, task, repo, [path for path in task.inputs if path in sandbox.files])
-
-    project.executors.bodies[id_] = body
 
 
 def tip(project: Project) -> dict[RepoPath, str]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from fakes import PLAIN, FakeExecutors, FakeSandbox, FakeWorkspaces, Project, Repo, make
+from fakes import PLAIN, FakeExecutors, FakeSandbox, FakeWorkspaces, Project, Repo, meanwhile
 
 from specbuild.engine.build import Review
 from specbuild.engine.events import TaskFinished, TaskOutput, TaskRetried, TaskStarted, Warned
@@ -97,18 +97,6 @@ def ended(project: Project, id_: str) -> Callable[[], bool]:
 
 def began(project: Project, id_: str) -> Callable[[], bool]:
     return lambda: any(isinstance(e, TaskStarted) and e.task.id == id_ for e in list(project.events))
-
-
-def does(project: Project, id_: str, *acts: Callable[[], object]) -> None:
-    """In its attempts the task does these things, one in each, and then makes its targets."""
-    waiting = list(acts)
-
-    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
-        if waiting:
-            waiting.pop(0)()
-        make(sandbox.files, task, repo, [path for path in task.inputs if path in sandbox.files])
-
-    project.executors.bodies[id_] = body
 
 
 def writes(path: RepoPath, text: str) -> Callable[[FakeSandbox, Task, Repo], None]:
@@ -366,7 +354,7 @@ def test_a_task_whose_start_cannot_be_laid_out_has_failed_and_nothing_ran() -> N
 def test_a_task_that_cannot_be_laid_out_once_more_has_failed() -> None:
     project = Project("b: a", files={"a": "1"})
     given_by(project, Few(project.repo, 1))
-    does(project, "T1", lambda: project.repo.type("a", "2"))
+    meanwhile(project, "T1", lambda: project.repo.type("a", "2"))
     assert project.build() == ["T1"]
     assert finished(project, "T1").error == "its folder is gone"
 
@@ -455,7 +443,7 @@ def test_work_that_cannot_be_committed_is_kept_once_and_says_why() -> None:
 
 def test_an_input_that_changed_is_no_reason_to_read_the_plan_again() -> None:
     project = Reading("b: a", files={"a": "1"})
-    does(project, "T1", lambda: project.repo.type("a", "2"))
+    meanwhile(project, "T1", lambda: project.repo.type("a", "2"))
     assert project.build() == ["T1", "T1"]
     assert project.readings == 1
 
@@ -520,8 +508,8 @@ def test_one_of_two_that_wait_for_their_commit_is_overtaken_and_the_plan_read_wh
         until(began(project, "T3"))  # so the first one is completed, and waits for its commit
         adds()
 
-    does(project, "T2", waits_and_adds)
-    does(project, "T3", lambda: until(ended(project, "T1")))
+    meanwhile(project, "T2", waits_and_adds)
+    meanwhile(project, "T3", lambda: until(ended(project, "T1")))
     project.repo.interlopers = [adds]  # where it did not wait that long
     ran = project.build(settings=TWO_AT_ONCE)
     assert sorted(ran) == ["T1", "T1", "T2", "T3", "T4"]
@@ -537,7 +525,7 @@ def test_one_of_two_that_wait_for_their_commit_is_overtaken_and_the_plan_read_wh
 
 def test_tasks_that_run_at_once_are_told_with_places_of_their_own() -> None:
     project = Project("b: a [P]", "c: a [P]", files={"a": "1"})
-    does(project, "T1", lambda: until(began(project, "T2")))
+    meanwhile(project, "T1", lambda: until(began(project, "T2")))
     project.build(settings=TWO_AT_ONCE)
     starts = [event for event in project.events if isinstance(event, TaskStarted)]
     assert sorted((start.position, start.worker) for start in starts) == [(1, 1), (2, 2)]
@@ -551,15 +539,15 @@ def test_only_a_task_that_looks_at_head_waits_for_commits_before_it_starts(
     marks: str, order: list[str]
 ) -> None:
     project = Project("b: a [P]", "c: a [P]", f"d: a [P] {marks}", files={"a": "1"})
-    does(project, "T2", lambda: until(ended(project, "T3")))
+    meanwhile(project, "T2", lambda: until(ended(project, "T3")))
     project.build(settings=TWO_AT_ONCE)
     assert [each for each in told(project) if each in order] == order
 
 
 def test_what_completed_first_is_recorded_first() -> None:
     project = Project("b: a [P]", "c: x [P] [keep]", "d: y [P]", files={"a": "1", "x": "1", "y": "1"})
-    does(project, "T2", lambda: until(began(project, "T3")))  # so the first one waits for its commit
-    does(project, "T3", lambda: until(ended(project, "T2")))
+    meanwhile(project, "T2", lambda: until(began(project, "T3")))  # so the first one waits for its commit
+    meanwhile(project, "T3", lambda: until(ended(project, "T2")))
     project.build(settings=TWO_AT_ONCE)
     messages = [project.repo.commits[oid].message.splitlines()[0] for oid in project.repo.log()]
     assert messages[::-1][1:] == ["T1 T1", "T2 T2", "T3 T3"]
@@ -568,7 +556,7 @@ def test_what_completed_first_is_recorded_first() -> None:
 def test_a_plan_that_one_task_changed_is_read_though_another_completes_after_it() -> None:
     project = Reading("a: [P]", "b c: [P] [inferred]", "d: b", files={"x": "1"})
     project.executors.bodies["T2"] = writes("b", "made")
-    does(project, "T1", lambda: until(ended(project, "T2")))
+    meanwhile(project, "T1", lambda: until(ended(project, "T2")))
     project.build(settings=TWO_AT_ONCE)
     assert project.readings == 2
     assert sorted(project.executors.ran) == ["T1", "T2", "T3"]
@@ -606,7 +594,7 @@ def kept(project: Project) -> list[str]:
 
 def test_an_interrupted_task_is_kept_and_says_so() -> None:
     project = Project("b: a", files={"a": "1"})
-    does(project, "T1", interrupts(project))
+    meanwhile(project, "T1", interrupts(project))
     project.build()
     assert kept(project) == ["tasks.md#T1: interrupted\n"]
     assert project.repo.text("b") is None
@@ -614,7 +602,7 @@ def test_an_interrupted_task_is_kept_and_says_so() -> None:
 
 def test_a_commit_that_a_signal_comes_into_counts_if_it_was_made() -> None:
     project = Project("b: a [P]", "c: a [P]", files={"a": "1"})
-    does(project, "T2", lambda: until(lambda: not project.repo.interlopers))
+    meanwhile(project, "T2", lambda: until(lambda: not project.repo.interlopers))
     project.repo.interlopers = [interrupts(project)]
     project.build(settings=TWO_AT_ONCE)
     assert project.end is not None
@@ -647,7 +635,7 @@ def test_an_interrupted_run_that_did_nothing_has_failed_unless_it_was_to_do_litt
     limit: int | None, headline: str
 ) -> None:
     project = Project("b: a", "c: a", files={"a": "1"})
-    does(project, "T1", interrupts(project))
+    meanwhile(project, "T1", interrupts(project))
     project.build(settings=Settings(limit=limit))
     assert project.end is not None
     assert (project.end.headline, project.end.exit_code) == (headline, 130)
