@@ -111,3 +111,33 @@ def test_a_word_that_is_no_command_is_told_with_what_may_be_meant(make: Make, wo
     assert done.err.startswith("specbuild: there is no command")
     assert hint in done.err
     assert "\x1b" not in done.err
+
+
+LEAVING = """
+import atexit, sys, threading, time
+from specbuild.__main__ import main
+
+def late():
+    time.sleep(0.3)
+    open("thread", "w").close()
+
+{start}
+atexit.register(lambda: open("atexit", "w").close())
+sys.argv = ["specbuild", "--version"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "left"),
+    [("threading.Thread(target=late).start()", {"atexit", "thread"}), ("", {"atexit"})],
+)
+def test_a_process_ends_after_what_was_to_be_done_at_its_end(
+    tmp_path: Path, start: str, left: set[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVING.format(start=start)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("specbuild ")
+    assert {path.name for path in tmp_path.iterdir()} == left
