@@ -106,6 +106,7 @@ class Scale:
 
     def _import(self, place: Place, commits: int, branch: str) -> None:
         start = place.call("git", "rev-parse", "HEAD")
+        after = int(place.call("git", "log", "-1", "--format=%ct"))
         stream = subprocess.Popen(
             ["git", "fast-import", "--quiet", "--force"],
             cwd=place.folder,
@@ -115,7 +116,7 @@ class Scale:
         with stream:
             if stream.stdin is None:
                 raise OSError("git fast-import has no stdin")
-            for part in past(commits, branch, start, self.tasks):
+            for part in past(commits, branch, start, after, self.tasks):
                 stream.stdin.write(part)
         if stream.returncode:
             raise Unmeasured(f"git fast-import ended with {stream.returncode}")
@@ -162,8 +163,10 @@ class Scale:
         keep(self.session, "history-moved", commits, [moved, back, stayed])
 
 
-def past(commits: int, branch: str, start: str, tasks: int) -> Iterator[bytes]:
-    """For `git fast-import`: commits of one file each, every tenth with a checkpoint of one of the tasks."""
+def past(commits: int, branch: str, start: str, after: int, tasks: int) -> Iterator[bytes]:
+    """For `git fast-import`: commits of one file each, every tenth with a checkpoint of one of the tasks;
+    each a second after the one before, the first after the time `after`.
+    """
     for number in range(commits):
         message = f"change {number}\n"
         if number % EVERY == 0:
@@ -172,7 +175,7 @@ def past(commits: int, branch: str, start: str, tasks: int) -> Iterator[bytes]:
         yield b"".join(
             (
                 b"commit refs/heads/%s\n" % branch.encode(),
-                b"committer Past <past@example.invalid> %d +0000\n" % (1_600_000_000 + number),
+                b"committer Past <past@example.invalid> %d +0000\n" % (after + 1 + number),
                 b"data %d\n%s" % (len(text), text),
                 b"from %s\n" % start.encode() if number == 0 else b"",
                 b"M 100644 inline notes/%02d.txt\ndata %d\n%s\n" % (number % 100, len(note), note),

@@ -2,6 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import pygit2
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
@@ -14,7 +17,7 @@ from specbuild.git.records import Records, extend, flatten
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.tree import CommitSnapshot
 from specbuild.git.undone import Node, Reverts, Told, newest_first
-from specbuild.git.walk import Commit, Walked, walk
+from specbuild.git.walk import Commit, Walked, between, walk
 
 _LONG_LOG = 100  # moves of the tip; then the nodes are written anew, without those that went
 
@@ -159,6 +162,11 @@ class GitHistory:
         return flat
 
     def _moved(self, before: Oid, tip: Oid) -> Walked | None:
+        """What the tip reaches that `before` did not, and the other way round."""
+        added = self._between_wrong_times(tip, before)
+        removed = None if added is not None else self._between_wrong_times(before, tip)
+        if added is not None or removed is not None:
+            return Walked(added or [], removed or [])
         try:
             return walk(self._repository, ["--left-right", f"{tip}...{before}"])
         except GitFailed:  # the remembered commit is gone
@@ -226,17 +234,34 @@ class GitHistory:
         if newer in self._added:
             base = self._walked
             return base is not None and (older == base or self._descends(base, older))
-        above, below = self._place(newer), self._place(older)
-        if above is not None and below is not None:
-            told = self._deep_state().lineage.precedes(below, above)
-            if told is not None:
-                return told
+        told = self._precedes(older, newer)
+        if told is not None:
+            return told
         command = ["merge-base", "--is-ancestor", older, newer]
         try:
             self._repository.git(command)
         except GitFailed:
             return False
         return True
+
+    def _precedes(self, older: Oid, newer: Oid) -> bool | None:
+        """Whether one is the other's ancestor; None: what was read of history does not tell."""
+        above, below = self._place(newer), self._place(older)
+        return None if above is None or below is None else self._deep_state().lineage.precedes(below, above)
+
+    def _between_wrong_times(self, newer: Oid, older: Oid) -> list[Commit] | None:
+        """The commits between where a clock went back, so that git alone would take long; None: let it."""
+        try:
+            times = [self._repository.raw[oid].peel(pygit2.Commit).commit_time for oid in (newer, older)]
+        except (KeyError, ValueError, pygit2.GitError):  # it is gone, or not here yet
+            return None
+        if times[0] > times[1] or (self._place(newer) and not self._precedes(older, newer)):
+            return None
+        return between(self._repository, newer, older, partial(self._reaches, older))
+
+    def _reaches(self, walked: Oid, older: Oid) -> bool | None:
+        """As `_precedes`; what was never walked does not lie below what was."""
+        return False if self._place(older) is None else self._precedes(older, walked)
 
     def _place(self, oid: Oid) -> Place | None:
         place = self._places.get(oid)

@@ -66,6 +66,7 @@ class Deep:
         nodes = self.nodes()
         self.log.clear()
         self.came(nodes)
+        self.lineage.compact()
         return nodes
 
     def came(self, nodes: Iterable[Node]) -> None:

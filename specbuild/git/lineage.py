@@ -69,6 +69,11 @@ class Lineage:
         self.table = b"".join([self.table, *rows])
         return places
 
+    def compact(self) -> None:
+        """Forgets all but the last place of commits that were walked more than once."""
+        rows = [self.table[at : at + _ROW.size] for at in range(0, len(self.table), _ROW.size)]
+        self.table = b"".join({row[:20]: row for row in rows}.values())
+
     def precedes(self, older: Place, newer: Place) -> bool | None:
         """Whether one commit is the other's ancestor; None: first parents do not tell."""
         if older.date >= newer.date:
