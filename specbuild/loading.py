@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from specbuild.config import Config, Decider, Decision, TaskSource, check_executors
-from specbuild.engine.checkpoint import Recorded
 from specbuild.engine.graph import build as build_graph
 from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
-from specbuild.engine.ports import Snapshot
+from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.task import RepoPath, Task, TaskFile, Warning_
 from specbuild.errors import ConfigError, TaskFileError
 from specbuild.making import Known, Maker, decided
@@ -19,13 +18,13 @@ from specbuild.taskfile import parse as parse_tasks
 
 def load(
     snapshot: Snapshot,
-    recorded: Sequence[Recorded],
+    history: History,
     known: Known,
     *,
     extra: Iterable[RepoPath] = (),
     config: Config | None = None,
 ) -> Loaded:
-    """All tasks of a snapshot, with the paths that checkpoints recorded for unchanged definitions.
+    """All tasks of a snapshot, with the paths that history's checkpoints record for unchanged definitions.
 
     `extra`: task files named on the command line that config and the default places do not name.
     Raises TaskFileError, ConfigError or Problems with places for what cannot be understood.
@@ -37,7 +36,7 @@ def load(
     parsed = {source.file: _parse(snapshot, source, config, known) for source in sources}
     texts = [text for file in parsed.values() for text in file.tasks]
     check_executors(config, known.names, texts)
-    recall = Recall([text.definition for text in texts], recorded)
+    recall = Recall([text.definition for text in texts], history)
     warnings = [warning for file in parsed.values() for warning in file.warnings]
     decide = Decider(config, known.defaults)
     pairs = [decided(text, decide) for text in texts]

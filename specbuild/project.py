@@ -128,9 +128,7 @@ def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) ->
     graph = loaded.project.graph
     everywhere = [*graph.definitions, *(group.definition for group in loaded.project.groups)]
     concerned = [position for position, each in enumerate(graph.definitions) if each in definitions]
-    texts = [graph.tasks[position].text for position in concerned]
-    known = [found for text in texts for found in history.concerning(text.name, text.definition)]
-    recall = Recall(everywhere, known)
+    recall = Recall(everywhere, history)
     warned = {(warning.file, warning.line) for warning in loaded.project.warnings}
     for position in concerned:
         task, checkpoint = graph.tasks[position], recall.of(graph.tasks[position].text)

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
+from specbuild.engine.checkpoint import ABSENT, Checkpoint
 from specbuild.engine.paths import outside
+from specbuild.engine.ports import History
 from specbuild.engine.task import RepoPath, TaskText
 
 
@@ -27,20 +28,17 @@ class Paths(NamedTuple):
 class Recall:
     """The newest checkpoint of a text whose definition it records."""
 
-    def __init__(self, everywhere: Sequence[str], recorded: Sequence[Recorded]) -> None:
+    def __init__(self, everywhere: Sequence[str], history: History) -> None:
         """`everywhere`: the definitions of all texts, groups included."""
-        definitions = Counter(everywhere)
-        self._unique = {definition for definition, count in definitions.items() if count == 1}
-        self._found: dict[tuple[str, str], Checkpoint] = {}
-        for found in recorded:
-            checkpoint = found.checkpoint
-            if not found.undone and checkpoint.definition in definitions:
-                self._found.setdefault((checkpoint.definition, ""), checkpoint)
-                self._found.setdefault((checkpoint.definition, str(checkpoint.name)), checkpoint)
+        self._count = Counter(everywhere)
+        self._history = history
 
     def of(self, text: TaskText) -> Checkpoint | None:
-        name = "" if text.definition in self._unique else str(text.name)
-        return self._found.get((text.definition, name))
+        for recorded in self._history.with_definition(text.definition):
+            is_its = self._count[text.definition] == 1 or recorded.checkpoint.name == text.name
+            if is_its and not recorded.undone:
+                return recorded.checkpoint
+        return None
 
 
 def as_recorded(text: TaskText, checkpoint: Checkpoint) -> Paths:

@@ -203,6 +203,9 @@ class FakeHistory:
         found = self.checkpoints()
         return [r for r in found if r.checkpoint.definition == definition or r.checkpoint.name == name]
 
+    def with_definition(self, definition: str) -> Iterator[Recorded]:
+        return (r for r in self.checkpoints() if r.checkpoint.definition == definition)
+
     def with_key(self, key: str) -> Sequence[Recorded]:
         return [r for r in self.checkpoints() if r.checkpoint.key == key]
 

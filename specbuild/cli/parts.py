@@ -135,7 +135,7 @@ class Here:
             files=self.registry.files,
             dialects=self.registry.dialects(),
         )
-        return load(snapshot, self.history.checkpoints(), known, extra=self.named_files, config=config)
+        return load(snapshot, self.history, known, extra=self.named_files, config=config)
 
     @cached_property
     def named_files(self) -> tuple[RepoPath, ...]:

@@ -1,6 +1,6 @@
 """Every effect that the engine asks for, on one page; each port has a real and an in-memory form."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -112,6 +112,9 @@ class History(Protocol):
 
     def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
         """Those of them that have this definition or this name."""
+
+    def with_definition(self, definition: str) -> Iterator[Recorded]:
+        """Those of them that have this definition, newest first."""
 
     def with_key(self, key: str) -> Sequence[Recorded]:
         """Those of them that have this key."""

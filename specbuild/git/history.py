@@ -53,6 +53,9 @@ class GitHistory:
         """The checkpoints, newest first, that have this definition or this name; the others stay unread."""
         return self._records.concerning(name, definition)
 
+    def with_definition(self, definition: str) -> Iterator[Recorded]:
+        return self._records.with_definition(definition)
+
     def with_targets(self, wanted: Callable[[RepoPath], bool]) -> Iterator[Recorded]:
         """The checkpoints with a target that is wanted, newest first; the others stay unread."""
         return self._records.with_targets(wanted)

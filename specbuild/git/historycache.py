@@ -16,7 +16,7 @@ from specbuild.git.lineage import Lineage
 from specbuild.git.repository import Repository
 from specbuild.git.undone import Node, Told, newest_first
 
-_MAGIC = b"specbuild history 2\n"
+_MAGIC = b"specbuild history 3\n"
 _NAME = "history"
 _ADDED, _GONE = 1, 0
 
@@ -66,7 +66,6 @@ class Deep:
         nodes = self.nodes()
         self.log.clear()
         self.came(nodes)
-        self.lineage.compact()
         return nodes
 
     def came(self, nodes: Iterable[Node]) -> None:
@@ -86,13 +85,13 @@ class Stored:
     """A cache file: `flat` is read, the rest is read when it is asked for."""
 
     flat: Flat
-    _state: bytes
-    _log: bytes
-    _table: bytes
+    _state: memoryview
+    _log: memoryview
+    _table: memoryview
 
     def deep(self) -> Deep:
         roots, links, counters = marshal.loads(self._state)  # noqa: S302  (as above)
-        return Deep(set(roots), Lineage(self._table, links, counters), marshal.loads(self._log))  # noqa: S302
+        return Deep(set(roots), Lineage(bytes(self._table), links, counters), marshal.loads(self._log))  # noqa: S302
 
 
 def load(repository: Repository) -> Stored | None:
@@ -113,7 +112,7 @@ def load(repository: Repository) -> Stored | None:
         ends.append(ends[-1] + int.from_bytes(head[at : at + 8], "big"))
     if ends[-1] != len(body):
         return None
-    flat, *parts = (bytes(body[start:end]) for start, end in pairwise(ends))
+    flat, *parts = (body[start:end] for start, end in pairwise(ends))
     try:
         return Stored(Flat(*marshal.loads(flat)), *parts)  # noqa: S302  (as above)
     except (ValueError, EOFError, TypeError):
@@ -124,7 +123,7 @@ def save(repository: Repository, flat: Flat, deep: Deep) -> None:
     lineage = deep.lineage
     parts = [
         marshal.dumps((flat.tip, flat.cut, *flat.columns)),
-        marshal.dumps((sorted(deep.roots), lineage.links, (lineage.chains, lineage.positions))),
+        marshal.dumps((sorted(deep.roots), lineage.links, lineage.counters)),
         marshal.dumps(deep.log),
         lineage.table,
     ]

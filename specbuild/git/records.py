@@ -51,6 +51,11 @@ class Records(Sequence[Recorded]):
         }
         return [self._at(position) for position in sorted(positions, reverse=True)]
 
+    def with_definition(self, definition: str) -> Iterator[Recorded]:
+        """Those that have this definition, newest first; the others stay unread."""
+        self._index()
+        return map(self._at, reversed(self._by_definition.get(definition.encode("ascii", "replace"), ())))
+
     def with_key(self, key: str) -> Sequence[Recorded]:
         """Those that have this key, newest first."""
         self._index()

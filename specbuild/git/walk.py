@@ -100,10 +100,13 @@ def _parse(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, Commit]]:
         whole = (len(fields) - 1) // 3 * 3
         for position in range(0, whole, 3):
             header, _, parents = fields[position].rpartition(b"\n")
-            yield header[-41:-40], Commit(
-                header[-40:].decode("ascii"),
-                tuple(parents.decode("ascii").split()),
-                int(fields[position + 1]),
-                fields[position + 2],
+            yield (
+                header[-41:-40],
+                Commit(
+                    header[-40:].decode("ascii"),
+                    tuple(parents.decode("ascii").split()),
+                    int(fields[position + 1]),
+                    fields[position + 2],
+                ),
             )
         del fields[:whole]
