@@ -5,7 +5,6 @@ It holds the tasks with their graph and what reading them had asked of the tree;
 that it had looked at. A verdict that looked at more than single files is not kept.
 """
 
-import gc
 import hashlib
 import os
 import pickle
@@ -26,6 +25,7 @@ from specbuild.git.history import GitHistory
 from specbuild.git.repository import Repository
 from specbuild.git.trees import changed_files
 from specbuild.githooks.known import circumstances
+from specbuild.heap import growing
 from specbuild.project import Loaded, Pieces, assembled, find_files, recalled_alike
 
 VERSION: Final = b"specbuild memo 2\n"
@@ -133,10 +133,9 @@ class Memo(NamedTuple):
     verdicts: Standing
 
 
+@growing()
 def read(look: Look) -> Memo | None:
     """What still holds; None: nothing of it."""
-    collecting = gc.isenabled()
-    gc.disable()  # as in the parser: all that is made here stays
     try:
         with open(_path(look), "rb") as file:
             head = file.read(len(VERSION) + 32)
@@ -148,9 +147,6 @@ def read(look: Look) -> Memo | None:
         return None
     except (SpecbuildError, pickle.UnpicklingError, LookupError, AttributeError, TypeError, ValueError):
         return None  # what it names is gone, or of other code; where that matters reading anew says so
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _read(look: Look, stream: BinaryIO) -> Memo | None:

@@ -18,6 +18,7 @@ from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.tree import CommitSnapshot
 from specbuild.git.undone import Node, Reverts, Told, newest_first
 from specbuild.git.walk import Commit, Walked, between, walk
+from specbuild.heap import growing
 
 _LONG_LOG = 100  # moves of the tip; then the nodes are written anew, without those that went
 
@@ -154,6 +155,7 @@ class GitHistory:
             self._walked, self._changed = tip, True
         self._walked_lines = len(self._flat.lines)
 
+    @growing()
     def _follow_to(self, tip: Oid) -> Flat:
         walked = None if self._walked is None else self._moved(self._walked, tip)
         if walked is None:

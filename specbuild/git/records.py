@@ -27,7 +27,7 @@ class Records(Sequence[Recorded]):
         self._by_definition: dict[bytes, list[int]] = {}
         self._by_name: dict[bytes, list[int]] = {}
         self._by_key: dict[bytes, list[int]] = {}
-        self._indexed = 0  # so many lines, the oldest, are in the three
+        self._indexed = self._keyed = 0  # so many lines, the oldest, are in the first two, and in the third
 
     def append(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
         """A commit on top of all others."""
@@ -58,16 +58,18 @@ class Records(Sequence[Recorded]):
 
     def with_key(self, key: str) -> Sequence[Recorded]:
         """Those that have this key, newest first."""
-        self._index()
+        lines = self._flat.lines
+        for position in range(self._keyed, len(lines)):
+            self._by_key.setdefault(lines[position].split(b" ", 3)[2], []).append(position)
+        self._keyed = len(lines)
         return [self._at(position) for position in reversed(self._by_key.get(key.encode("ascii"), ()))]
 
     def _index(self) -> None:
         lines = self._flat.lines
         for position in range(self._indexed, len(lines)):
-            words = words_of(lines[position])
-            self._by_key.setdefault(words[1], []).append(position)
-            self._by_definition.setdefault(words[3], []).append(position)
-            self._by_name.setdefault(words[6], []).append(position)
+            _, _, _, _, definition, _, _, name, *_ = lines[position].split(b" ", 8)
+            self._by_definition.setdefault(definition, []).append(position)
+            self._by_name.setdefault(name, []).append(position)
         self._indexed = len(lines)
 
     def with_targets(self, wanted: Callable[[RepoPath], bool]) -> Iterator[Recorded]:
@@ -168,11 +170,6 @@ def extend(flat: Flat, nodes: Sequence[Node], gone: set[Oid]) -> Flat | None:
     for column, new in zip(longer.columns, added.columns, strict=True):
         column.extend(new)
     return longer
-
-
-def words_of(line: bytes) -> list[bytes]:
-    """The words `v1`, key, local, definition, seconds, executor, name."""
-    return line.split(b" ", 8)[1:8]
 
 
 def _ranks(commits: Sequence[Oid]) -> Iterator[int]:

@@ -24,13 +24,15 @@ class Walked(NamedTuple):
 
 
 _FORM = ["--encoding=UTF-8", "--format=%P%x00%ct%x00%B%x00"]
+_UNFLUSHED = {"GIT_FLUSH": "0"}  # otherwise git writes each commit by itself
 _FEW = 1_500  # commits
 
 
 def walk(repository: Repository, arguments: Sequence[str]) -> Walked:
     """What `git rev-list` lists for the arguments; raises GitFailed where a revision is none."""
     walked = Walked([], [])
-    for mark, commit in _parse([repository.git(["rev-list", "--topo-order", *_FORM, *arguments, "--"])]):
+    output = repository.git(["rev-list", "--topo-order", *_FORM, *arguments, "--"], env=_UNFLUSHED)
+    for mark, commit in _parse([output]):
         side = walked.removed if mark == b">" else walked.added
         side.append(commit)
     return walked
@@ -47,7 +49,7 @@ def between(
     is no ancestor, or a far one.
     """
     command = ["rev-list", *_FORM, f"--max-count={_FEW}", newer, "--"]
-    with repository.spawn(command, env={"GIT_FLUSH": "0"}) as process:
+    with repository.spawn(command, env=_UNFLUSHED) as process:
         if process.stdout is None:
             return None
         chunks = iter(partial(os.read, process.stdout.fileno(), 1 << 16), b"")

@@ -1,12 +1,12 @@
 """From lines to tasks: bodies, names, groups, phases, and everything else that a task's text says."""
 
-import gc
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from specbuild.engine import key
 from specbuild.engine.task import Need, RepoPath, TaskFile, TaskName, TaskText, Warning_
+from specbuild.heap import growing
 from specbuild.taskfile import grammar, needs, wording
 from specbuild.taskfile.bodies import read_body, requirement_codes
 from specbuild.taskfile.drafts import Choice, Draft
@@ -16,18 +16,9 @@ from specbuild.taskfile.phases import Phase, phases
 _RULE: Final = re.compile(r"\s*(?:-{3,}|\*{3,}|_{3,})\s*\Z")
 
 
+@growing()
 def parse(data: bytes, path: RepoPath) -> TaskFile:
     """The tasks of one file; TaskFileError where its bytes are not UTF-8."""
-    collecting = gc.isenabled()
-    gc.disable()  # hundreds of thousands of objects that all stay: looking for garbage costs a third more
-    try:
-        return _parse(data, path)
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _parse(data: bytes, path: RepoPath) -> TaskFile:
     lines, warnings = scan(data, path)
     choice = Choice(lines, path)
     drafts = choice.drafts()

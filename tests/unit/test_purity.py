@@ -41,7 +41,6 @@ GRANTED: Final = {
     # Jitter of the back-off before a further attempt: it decides when something runs, never what.
     ("engine/retrying.py", "random.uniform"),
     # The collector rests while a large file is read: that decides how long it takes, and nothing else.
-    ("taskfile/parser.py", "gc"),
 }
 """What one module may use all the same, each with its reason."""
 
