@@ -36,7 +36,7 @@ def load(
     parsed = {source.file: _parse(snapshot, source, config, known) for source in sources}
     texts = [text for file in parsed.values() for text in file.tasks]
     check_executors(config, known.names, texts)
-    recall = Recall([text.definition for text in texts], history)
+    recall = Recall([text.definition for text in texts], history.with_definition)
     warnings = [warning for file in parsed.values() for warning in file.warnings]
     decide = Decider(config, known.defaults)
     pairs = [decided(text, decide) for text in texts]

@@ -1,7 +1,7 @@
 """A project with what it is made of: its files, its config, and the pieces that can be kept."""
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -128,7 +128,12 @@ def recalled_alike(loaded: Loaded, history: History, new: Sequence[Recorded]) ->
     graph = loaded.project.graph
     everywhere = [*graph.definitions, *(group.definition for group in loaded.project.groups)]
     concerned = [position for position, each in enumerate(graph.definitions) if each in definitions]
-    recall = Recall(everywhere, history)
+
+    def recorded(definition: str) -> Iterator[Recorded]:
+        yield from (found for found in reversed(new) if found.checkpoint.definition == definition)
+        yield from history.with_definition(definition)
+
+    recall = Recall(everywhere, recorded)
     warned = {(warning.file, warning.line) for warning in loaded.project.warnings}
     for position in concerned:
         task, checkpoint = graph.tasks[position], recall.of(graph.tasks[position].text)

@@ -1,12 +1,11 @@
 """What checkpoints say of the paths of tasks whose text is as it was."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from specbuild.engine.checkpoint import ABSENT, Checkpoint
+from specbuild.engine.checkpoint import ABSENT, Checkpoint, Recorded
 from specbuild.engine.paths import outside
-from specbuild.engine.ports import History
 from specbuild.engine.task import RepoPath, TaskText
 
 
@@ -28,13 +27,13 @@ class Paths(NamedTuple):
 class Recall:
     """The newest checkpoint of a text whose definition it records."""
 
-    def __init__(self, everywhere: Sequence[str], history: History) -> None:
-        """`everywhere`: the definitions of all texts, groups included."""
+    def __init__(self, everywhere: Sequence[str], recorded: Callable[[str], Iterable[Recorded]]) -> None:
+        """`everywhere`: the definitions of all texts, groups included; `recorded`: newest first."""
         self._count = Counter(everywhere)
-        self._history = history
+        self._recorded = recorded
 
     def of(self, text: TaskText) -> Checkpoint | None:
-        for recorded in self._history.with_definition(text.definition):
+        for recorded in self._recorded(text.definition):
             is_its = self._count[text.definition] == 1 or recorded.checkpoint.name == text.name
             if is_its and not recorded.undone:
                 return recorded.checkpoint

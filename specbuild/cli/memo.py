@@ -28,7 +28,7 @@ from specbuild.githooks.known import circumstances
 from specbuild.heap import growing
 from specbuild.project import Loaded, Pieces, assembled, find_files, recalled_alike
 
-VERSION: Final = b"specbuild memo 2\n"
+VERSION: Final = b"specbuild memo 3\n"
 NAME: Final = "memo"
 
 
@@ -222,7 +222,8 @@ def _shelved(loaded: Loaded) -> Pieces:
         path: replace(file, tasks=Texts(tasks, [places.get(id(text), text) for text in file.tasks]))
         for path, file in pieces.parsed.items()
     }
-    return pieces._replace(graph=replace(pieces.graph, tasks=tasks), parsed=parsed)
+    graph = replace(pieces.graph, tasks=tasks, edges=Shelf.of(pieces.graph.edges))
+    return pieces._replace(graph=graph, parsed=parsed)
 
 
 def _circumstances(look: Look) -> bytes:

@@ -107,9 +107,10 @@ class Here:
         return self._memo.loaded if self._memo is not None else self.load(self._asked)
 
     def take_out(self) -> None:
-        """Reads all tasks of a memo at once: what follows looks at each of them again and again."""
+        """Reads all of a memo at once: what follows looks at each task again and again."""
         loaded = self.loaded
-        graph = replace(loaded.project.graph, tasks=tuple(loaded.project.graph.tasks))
+        graph = loaded.project.graph
+        graph = replace(graph, tasks=tuple(graph.tasks), edges=tuple(graph.edges))
         self.loaded = replace(loaded, project=replace(loaded.project, graph=graph))
 
     def forget(self) -> None:

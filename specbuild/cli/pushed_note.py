@@ -53,12 +53,11 @@ def _write(here: Here, commit: Oid, branch: str | None, dirty: Collection[RepoPa
     looked = _looked_at(here)
     if looked.has_links:
         return  # where they lead to counts, too
-    items = [known.EXACT + os.fsencode(path) for path in sorted(looked.exact)]
-    items += [known.FOLDER + os.fsencode(path) for path in sorted(looked.folders)]
-    items += [known.OPEN + os.fsencode(path) for path in sorted(looked.open_folders)]
-    note = known.Note(commit.encode(), b"*", items)
-    if any(note.concerns(_status(here.tree, path), os.fsencode(path)) for path in dirty):
-        return  # what was judged is not what the commit has
+    items = known.items(looked.exact, looked.folders, looked.open_folders)
+    if dirty:
+        note = known.Note(commit.encode(), b"*", items)
+        if any(note.concerns(_status(here.tree, path), os.fsencode(path)) for path in dirty):
+            return  # what was judged is not what the commit has
     several = here.loaded.config.tasks is None and len(here.loaded.project.files) > 1
     common = here.repository.common_dir
     text = known.compose(commit, branch if several else None, items, common)
@@ -88,21 +87,21 @@ def _looked_at(here: Here) -> _Looked:
     folders: set[RepoPath] = set()
     open_folders: set[RepoPath] = set(_homes_of_task_files(here))
     for position in range(len(graph.tasks)):
-        if standing is not None and here.judge.stands(position):  # it looked at single files, which follow
-            names = standing.names(position)
-        else:
-            task = graph.tasks[position]
-            for path in (*here.judge.inputs(position).paths, *task.targets, *task.reads):
-                (folders if path.endswith("/") else exact).add(path)
-            exact.update(path for path in task.inputs if not path.endswith("/") and not is_glob(path))
-            open_folders.update(looked_through(task, here.snapshot))
-            names = depends_on_names(here.judge, position)
-        if names:
+        if here.judge.stands(position):  # it looked at single files, which follow
+            continue
+        task = graph.tasks[position]
+        for path in (*here.judge.inputs(position).paths, *task.targets, *task.reads):
+            (folders if path.endswith("/") else exact).add(path)
+        exact.update(path for path in task.inputs if not path.endswith("/") and not is_glob(path))
+        open_folders.update(looked_through(task, here.snapshot))
+        if depends_on_names(here.judge, position):
             open_folders.add("")
     has_links = any((entry := here.snapshot.entry(path)) and entry.mode == SYMLINK for path in exact)
     if standing is not None:
         exact |= standing.looked()
         has_links |= standing.has_links
+        if standing.depend_on_names:
+            open_folders.add("")
     return _Looked(exact, folders, open_folders, has_links)
 
 

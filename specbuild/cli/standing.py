@@ -24,6 +24,7 @@ class Rows(NamedTuple):
     apart: frozenset[int]  # places of paths at which the basis' commit has something else
     well: frozenset[int]  # positions that are up to date
     naming: frozenset[int]  # positions whose prose means what happens to be there
+    above: tuple[tuple[int, ...], ...]  # by position of any task: those whose staleness it inherits
 
 
 class Standing(Mapping[int, Verdict]):
@@ -62,9 +63,10 @@ class Standing(Mapping[int, Verdict]):
         """Whether a symlink is among the files that some verdict looked at."""
         return any(stood is not None and stood[0] == SYMLINK for stood in self._rows.stood)
 
-    def names(self, position: int) -> bool:
-        """See `depends_on_names`."""
-        return position in self._rows.naming
+    @property
+    def depend_on_names(self) -> bool:
+        """Whether one that still stands does; see the function of this name."""
+        return not self._rows.naming.isdisjoint(self._standing)
 
 
 def still(
@@ -79,7 +81,7 @@ def still(
     `new`: checkpoints that came since; `doubtful`: paths of the basis' commit that may have changed
     since (None: all).
     """
-    entry, names = snapshot.entry, [*graph.index]
+    entry = snapshot.entry
     definitions = {recorded.checkpoint.definition for recorded in new}
     gone = {graph.index.get(recorded.checkpoint.name, -1) for recorded in new}
     if definitions:
@@ -96,11 +98,11 @@ def still(
     }
     if len(found) == len(graph.tasks):
         return found
-    lost = {name for position, name in enumerate(names) if position not in found}
+    lost = {position for position in range(len(graph.tasks)) if position not in found}
     for position in graph.order:
-        if position in found and any(edge.source in lost for edge in graph.content(position)):
+        if not lost.isdisjoint(rows.above[position]) and position in found:
             del found[position]
-            lost.add(names[position])
+            lost.add(position)
     return found
 
 
@@ -127,7 +129,12 @@ def rows_of(judge: Judge, commit: Snapshot) -> Rows:
         apart=frozenset([place for path, place in places.items() if commit.entry(path) != stood[place]]),
         well=frozenset([position for position, verdict, _ in found if verdict.state == "up-to-date"]),
         naming=frozenset([p for p, _, _ in found if depends_on_names(judge, p)]),
+        above=tuple([_above(judge.graph, position) for position in range(len(judge.graph.tasks))]),
     )
+
+
+def _above(graph: Graph, position: int) -> tuple[int, ...]:
+    return tuple([graph.index[edge.source] for edge in graph.content(position)])
 
 
 def _looked(judge: Judge, position: int) -> dict[RepoPath, tuple[int, Oid] | None] | None:

@@ -19,7 +19,7 @@ class Graph:
 
     tasks: Sequence[Task]
     index: dict[TaskName, int]  # in order of the tasks
-    edges: tuple[tuple[Edge, ...], ...]  # by task; without the phase edges of `barriers`
+    edges: Sequence[tuple[Edge, ...]]  # by task; without the phase edges of `barriers`
     barriers: tuple[Barrier, ...]
     order: tuple[int, ...]  # topological, otherwise as the files have them
     writers: Writers

@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
-
-import pygit2
 
 from specbuild.engine.checkpoint import Checkpoint, Recorded
 from specbuild.engine.glob import is_glob
@@ -17,7 +16,7 @@ from specbuild.git.records import Records, extend, flatten
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.tree import CommitSnapshot
 from specbuild.git.undone import Node, Reverts, Told, newest_first
-from specbuild.git.walk import Commit, Walked, between, walk
+from specbuild.git.walk import Commit, Walked, outside, walk
 from specbuild.heap import growing
 
 _LONG_LOG = 100  # moves of the tip; then the nodes are written anew, without those that went
@@ -168,10 +167,11 @@ class GitHistory:
 
     def _moved(self, before: Oid, tip: Oid) -> Walked | None:
         """What the tip reaches that `before` did not, and the other way round."""
-        added = self._between_wrong_times(tip, before)
-        removed = None if added is not None else self._between_wrong_times(before, tip)
-        if added is not None or removed is not None:
-            return Walked(added or [], removed or [])
+        added = outside(self._repository, tip, partial(self._is_below, {before}))
+        if added is not None:
+            removed = outside(self._repository, before, partial(self._is_below, added.ends))
+            if removed is not None:
+                return Walked(added.commits, removed.commits)
         try:
             return walk(self._repository, ["--left-right", f"{tip}...{before}"])
         except GitFailed:  # the remembered commit is gone
@@ -254,19 +254,14 @@ class GitHistory:
         above, below = self._place(newer), self._place(older)
         return None if above is None or below is None else self._deep_state().lineage.precedes(below, above)
 
-    def _between_wrong_times(self, newer: Oid, older: Oid) -> list[Commit] | None:
-        """The commits between where a clock went back, so that git alone would take long; None: let it."""
-        try:
-            times = [self._repository.raw[oid].peel(pygit2.Commit).commit_time for oid in (newer, older)]
-        except (KeyError, ValueError, pygit2.GitError):  # it is gone, or not here yet
-            return None
-        if times[0] > times[1] or (self._place(newer) and not self._precedes(older, newer)):
-            return None
-        return between(self._repository, newer, older, partial(self._reaches, older))
-
-    def _reaches(self, walked: Oid, older: Oid) -> bool | None:
-        """As `_precedes`; what was never walked does not lie below what was."""
-        return False if self._place(older) is None else self._precedes(older, walked)
+    def _is_below(self, tips: AbstractSet[Oid], oid: Oid) -> bool | None:
+        """Whether a commit is one of these, which were walked, or an ancestor; None: that is not known."""
+        if oid in tips:
+            return True
+        if self._place(oid) is None:  # it was never walked
+            return False
+        told = {self._precedes(oid, tip) for tip in tips}
+        return True if True in told else None if None in told else False
 
     def _place(self, oid: Oid) -> Place | None:
         place = self._places.get(oid)

@@ -17,6 +17,8 @@ from specbuild.engine.task import Oid, RepoPath, TaskName
 from specbuild.git.historycache import Flat
 from specbuild.git.undone import Node, undone_lines
 
+_FEW = 4  # tasks may be looked for line by line; after that an index of all lines pays
+
 
 class Records(Sequence[Recorded]):
     """Checkpoints, newest first."""
@@ -27,6 +29,7 @@ class Records(Sequence[Recorded]):
         self._by_definition: dict[bytes, list[int]] = {}
         self._by_name: dict[bytes, list[int]] = {}
         self._by_key: dict[bytes, list[int]] = {}
+        self._looks = 0
         self._indexed = self._keyed = 0  # so many lines, the oldest, are in the first two, and in the third
 
     def append(self, commit: Oid, checkpoints: Sequence[Checkpoint], time: int) -> None:
@@ -42,14 +45,24 @@ class Records(Sequence[Recorded]):
 
     def concerning(self, name: TaskName, definition: str) -> Sequence[Recorded]:
         """Those that have this definition or this name; the others stay unread."""
-        self._index()
-        if not self._by_name:
-            return []
-        positions = {
-            *self._by_definition.get(definition.encode("ascii", "replace"), ()),
-            *self._by_name.get(format_name(name).encode("ascii"), ()),
-        }
+        wanted = definition.encode("ascii", "replace"), format_name(name).encode("ascii")
+        self._looks += 1
+        if self._looks <= _FEW and not self._indexed:
+            positions = self._search(*wanted)
+        else:
+            self._index()
+            positions = [*{*self._by_definition.get(wanted[0], ()), *self._by_name.get(wanted[1], ())}]
         return [self._at(position) for position in sorted(positions, reverse=True)]
+
+    def _search(self, definition: bytes, name: bytes) -> list[int]:
+        """Where either stands, without an index of all lines."""
+        found = []
+        for position, line in enumerate(self._flat.lines):
+            if definition in line or name in line:
+                words = line.split(b" ", 8)
+                if words[4] == definition or words[7] == name:
+                    found.append(position)
+        return found
 
     def with_definition(self, definition: str) -> Iterator[Recorded]:
         """Those that have this definition, newest first; the others stay unread."""

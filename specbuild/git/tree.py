@@ -20,18 +20,18 @@ class CommitSnapshot:
     def __init__(self, repository: Repository, commit: Oid | None) -> None:
         self.commit = commit
         self._repository = repository
-        self._folders: dict[RepoPath, dict[str, Entry]] = {}
+        self._folders: dict[RepoPath, _Folder] = {}
         self._below: dict[RepoPath, Mapping[RepoPath, Entry]] = {}
 
     def entry(self, path: RepoPath) -> Entry | None:
         folder, slash, name = path.rpartition("/")
-        found = self._folder(folder + slash).get(name)
+        found = self._folder(folder + slash)[name]
         return None if found is None or found.mode == FOLDER else found
 
     def exists(self, path: RepoPath) -> bool:
         if path.endswith("/"):
-            return bool(self._folder(path))
-        return self.entry(path) is not None or bool(self._folder(path + "/"))
+            return self._folder(path).count > 0
+        return self.entry(path) is not None or self._folder(path + "/").count > 0
 
     def below(self, folder: RepoPath) -> Mapping[RepoPath, Entry]:
         if folder not in self._below:
@@ -52,7 +52,7 @@ class CommitSnapshot:
         return self.entry(path)
 
     def tracked_below(self, folder: RepoPath) -> bool:
-        return bool(self._folder(folder))
+        return self._folder(folder).count > 0
 
     def read(self, path: RepoPath) -> bytes | None:
         entry = self.entry(path)
@@ -74,16 +74,13 @@ class CommitSnapshot:
 
     def _set(self, folder: RepoPath, name: str, entry: Entry | None) -> None:
         held = self._folder(folder)
-        if entry is None:
-            held.pop(name, None)
-        else:
-            held[name] = entry
-        if folder and (entry is None or len(held) == 1):  # the folder itself came or went
+        held.put(name, entry)
+        if folder and (entry is None or held.count == 1):  # the folder itself came or went
             above, slash, own = folder[:-1].rpartition("/")
-            there = self._folder(above + slash).get(own)
-            if not held and there is not None:
+            there = self._folder(above + slash)[own]
+            if not held.count and there is not None:
                 self._set(above + slash, own, None)
-            elif held and (there is None or there.mode != FOLDER):
+            elif held.count and (there is None or there.mode != FOLDER):
                 self._set(above + slash, own, Entry(FOLDER, ""))
 
     @cached_property
@@ -105,35 +102,64 @@ class CommitSnapshot:
             names.setdefault(path.rpartition("/")[2], []).append(path)
         return names
 
-    def _folder(self, folder: RepoPath) -> dict[str, Entry]:
+    def _folder(self, folder: RepoPath) -> "_Folder":
         """The entries of one folder, sub-folders with mode FOLDER; empty where there is none."""
         known = self._folders.get(folder)
         if known is None:
             oid = self._tree_of(folder)
-            known = self._folders[folder] = {} if not oid else read_tree(self._repository, oid)
+            known = self._folders[folder] = _Folder(self._repository.read(oid) if oid else b"")
         return known
 
     def _tree_of(self, folder: RepoPath) -> Oid | None:
         if not folder:
             return self._base
         above, slash, name = folder[:-1].rpartition("/")
-        found = self._folder(above + slash).get(name)
+        found = self._folder(above + slash)[name]
         return found.oid if found is not None and found.mode == FOLDER else None
 
     def _walk(self, folder: RepoPath) -> Iterator[tuple[RepoPath, Entry]]:
-        for name, entry in self._folder(folder).items():
+        for name, entry in self._folder(folder).entries():
             if entry.mode == FOLDER:
                 yield from self._walk(f"{folder}{name}/")
             else:
                 yield folder + name, entry
 
 
-def read_tree(repository: Repository, oid: Oid) -> dict[str, Entry]:
-    """One tree object's entries by name."""
-    return {
-        name.decode("utf-8", "surrogateescape"): Entry(_canonical(mode), entry.hex())
-        for mode, name, entry in _ENTRY.findall(repository.read(oid))
-    }
+class _Folder(dict[str, Entry | None]):
+    """One tree object's entries by name, each made when it is first asked for; None where there is none."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._written = {name: (mode, oid) for mode, name, oid in _ENTRY.findall(data)}
+
+    def __missing__(self, name: str) -> Entry | None:
+        written = self._written.get(_encoded(name))
+        found = None if written is None else Entry(_canonical(written[0]), written[1].hex())
+        self[name] = found
+        return found
+
+    @property
+    def count(self) -> int:
+        """Of those that are there."""
+        return len(self._written)
+
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        for written in self._written:
+            name = written.decode("utf-8", "surrogateescape")
+            entry = self[name]
+            if entry is not None:
+                yield name, entry
+
+    def put(self, name: str, entry: Entry | None) -> None:
+        self[name] = entry
+        if entry is None:
+            self._written.pop(_encoded(name), None)
+        else:
+            self._written[_encoded(name)] = (b"%o" % entry.mode, bytes.fromhex(entry.oid))
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
 
 
 def content(repository: Repository, entry: Entry) -> bytes:

@@ -7,6 +7,7 @@ anything of checkpoints and no such path changed. Anything unusual: no answer, a
 
 import os
 import sys
+from collections.abc import Iterable
 
 VERSION = b"specbuild pushed 1"
 NAME = "pushed"
@@ -81,6 +82,13 @@ class Note:
             return False
         below = EXACT + path + b"/"  # a folder on the way to a path may have become a symlink
         return path.startswith(self.open) or any(item.startswith(below) for item in self.exact)
+
+
+def items(exact: Iterable[str], folders: Iterable[str], opened: Iterable[str]) -> list[bytes]:
+    """As a note lists them."""
+    kinds = ((EXACT, exact), (FOLDER, folders), (OPEN, opened))
+    marked = [kind.decode() + path for kind, paths in kinds for path in paths]
+    return os.fsencode("\0".join(marked)).split(b"\0") if marked else []
 
 
 def compose(commit: str, branch: str | None, items: list[bytes], common: str) -> bytes:

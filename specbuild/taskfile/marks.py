@@ -25,6 +25,7 @@ _NUMBERED: Final = re.compile(
 _AFTER_ID: Final = re.compile(
     r"[*_~`]{0,3}\s?(?:[:：、)]|\.(?=\s|$|[^\x00-\x7f]))?[*_~`]{0,3}\s*(?:[-–—]\s+)?"
 )
+_SEPARATORS: Final = re.compile(r"\s*(?:[:：]\s*|[-–—]\s+)*")
 _MARKER: Final = re.compile(r"[*_~]{0,2}(?:\[([^\[\]]{1,60})\](?![(:/.])|\((P[1-9]?)\)(?!\w))[*_~]{0,2}\s*")
 _LABEL: Final = re.compile(r"[\w+#&?][\w .:+/&#?-]{0,23}\Z")
 _STORY: Final = Pattern(r"(?:user\s*story|story|us)\s*[:：#-]?\s*(?:us[-\s]?)?(\d+[a-z]?)\Z", re.IGNORECASE)
@@ -79,9 +80,7 @@ def read_head(text: str, *, heading: bool = False) -> Head:
             place = _read_id(head, text, place, heading=heading)
     rest = text[place:]
     if place:
-        rest = rest.lstrip(":：").lstrip()
-        if rest[:2] in ("- ", "– ", "— "):
-            rest = rest[2:].lstrip()
+        rest = _SEPARATORS.sub("", rest, count=1)
     head.description = plain(rest, before=text[:place])
     return head
 

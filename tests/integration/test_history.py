@@ -133,13 +133,17 @@ def test_checkpoints_are_found_by_definition_or_name(git: RealGit) -> None:
     git.task("T1")
     git.task("T2")
     git.task("T1", "2")
-    found = history(git)
     definition = blob_id(b"T1")[:20]
-    assert names(found.concerning(TaskName("tasks.md", "T1"), definition)) == ["T1/2", "T1"]
-    assert names(found.concerning(TaskName("tasks.md", "T1"), "f" * 20)) == ["T1/2", "T1"]
-    assert names(found.concerning(TaskName("other.md", "T7"), definition)) == ["T1/2", "T1"]
-    assert names(found.concerning(TaskName("tasks.md", "T2"), definition)) == ["T1/2", "T2", "T1"]
-    assert names(found.concerning(TaskName("tasks.md", "T7"), "f" * 20)) == []
+    git.task("T9", definition)  # a key that equals it is no definition
+    found = history(git)
+    for _ in range(2):  # the first few are searched for, the others looked up in an index
+        assert names(found.concerning(TaskName("tasks.md", "T1"), definition)) == ["T1/2", "T1"]
+        assert names(found.concerning(TaskName("tasks.md", "T1"), "f" * 20)) == ["T1/2", "T1"]
+        assert names(found.concerning(TaskName("other.md", "T7"), definition)) == ["T1/2", "T1"]
+        assert names(found.concerning(TaskName("tasks.md", "T2"), definition)) == ["T1/2", "T2", "T1"]
+        assert names(found.concerning(TaskName("tasks.md", "T7"), "f" * 20)) == []
+    assert names([*found.with_definition(definition)]) == ["T1/2", "T1"]
+    assert [*found.with_definition("f" * 20)] == []
 
 
 def test_names_with_odd_characters_are_found(git: RealGit) -> None:

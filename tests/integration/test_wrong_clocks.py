@@ -3,7 +3,6 @@
 import random
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from specbuild.engine.task import Oid
 from specbuild.git import history
 from specbuild.git.history import GitHistory
 from specbuild.git.repository import Repository
-from specbuild.git.walk import between
+from specbuild.git.walk import outside
 
 _BASE = 1_700_000_000
 _CLOCKS: Mapping[str, Callable[[int, random.Random], int]] = {
@@ -74,19 +73,17 @@ def test_a_thicket_is_followed_as_it_is_read(git: RealGit, clock: str, seed: int
         assert facts(followed.checkpoints()) == cold[tip]
         followed.save()
     told = 0
-    for newer in range(40):
-        for older in chance.sample(sorted(above[newer]), min(3, len(above[newer]))):
-            reached = {commits[number] for number in above[older]}
-            found = between(repository, commits[newer], commits[older], reached.__contains__)
+    for top in range(40):
+        for limit in chance.sample(range(40), 5):
+            within = {limit} | above[limit]
+            found = outside(repository, commits[top], {commits[number] for number in within}.__contains__)
             if found is not None:
                 told += 1
-                order = [commit.oid for commit in found]
-                assert {*order} == {commits[number] for number in {newer} | above[newer]} - {
-                    *reached,
-                    commits[older],
-                }
-                assert all(parent not in order[: order.index(c.oid)] for c in found for parent in c.parents)
-    assert told > 10
+                order = [commit.oid for commit in found.commits]
+                assert {*order} == {commits[number] for number in ({top} | above[top]) - within}
+                assert all(p not in order[: order.index(c.oid)] for c in found.commits for p in c.parents)
+                assert found.ends <= {commits[number] for number in within & ({top} | above[top])}
+    assert told > 40
 
 
 @pytest.mark.parametrize("clock", ["backwards", "standing still"])
@@ -105,21 +102,22 @@ def test_a_move_along_a_line_reads_no_more_than_the_move(
         found.save()
 
 
-def test_a_commit_too_far_away_is_left_to_git(git: RealGit) -> None:
+def test_many_commits_are_left_to_git(git: RealGit) -> None:
     commits = grow(git, [_BASE - number for number in range(1_600)], [[], *([n] for n in range(1_599))])
     repository = Repository.open(str(git.folder))
-    reached = partial(str.__eq__, "nothing")
-    assert between(repository, commits[-1], commits[10], reached) is None
-    assert between(repository, commits[10], commits[-1], reached) is None
-    found = between(repository, commits[-1], commits[200], reached)
+    assert outside(repository, commits[-1], commits[10].__eq__) is None
+    found = outside(repository, commits[-1], commits[200].__eq__)
     assert found is not None
-    assert [commit.oid for commit in found] == commits[:200:-1]
+    assert [commit.oid for commit in found.commits] == commits[:200:-1]
+    assert found.ends == {commits[200]}
     GitHistory(repository, commits[10]).save()
     assert len(GitHistory(repository, commits[-1]).checkpoints()) == 534
 
 
-def test_commits_that_do_not_exist_are_not_between(git: RealGit) -> None:
-    (commit,) = grow(git, [_BASE], [[]])
+def test_what_is_not_known_and_what_does_not_exist_is_left_to_git(git: RealGit) -> None:
+    commits = grow(git, [_BASE, _BASE + 1], [[], [0]])
     repository = Repository.open(str(git.folder))
-    assert between(repository, "1" * 40, commit, bool) is None
-    assert between(repository, commit, "1" * 40, bool) is None
+    known = {commits[0]: None, commits[1]: False}
+    assert outside(repository, commits[1], known.__getitem__) is None
+    assert outside(repository, commits[0], known.__getitem__) is None
+    assert outside(repository, "1" * 40, lambda _oid: False) is None

@@ -192,7 +192,7 @@ def test_a_memo_of_other_code_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with built():
         full(STATUS)
         assert held() is not None
-        monkeypatch.setattr("specbuild.engine.edges.Edge", None)
+        monkeypatch.setattr("specbuild.engine.writers.Writers", None)
         assert held() is None
 
 

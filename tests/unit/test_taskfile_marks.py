@@ -23,6 +23,8 @@ from specbuild.taskfile.marks import read_head
         ("T001创建", "T001", "创建"),
         ("T001: Create it", "T001", "Create it"),
         ("T001 - Create it", "T001", "Create it"),
+        ("T001 - - Create it", "T001", "Create it"),
+        ("T001 [P] - : – Create it", "T001", "Create it"),
         ("**T001** Create it", "T001", "Create it"),
         ("**T001**: Create it", "T001", "Create it"),
         ("**T001 Create it**", "T001", "Create it"),
