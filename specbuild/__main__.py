@@ -53,9 +53,10 @@ def _run() -> int:
     given = None
     if sys.argv[1:4] == ["hook", "run", "pre-push"] and not sys.stdin.isatty():
         from specbuild.githooks import known  # noqa: PLC0415
+        from specbuild.gitstate import git_folders  # noqa: PLC0415
 
         given = sys.stdin.buffer.read()
-        if known.is_up_to_date(given, noop.git_folders(os.getcwd())):
+        if known.is_up_to_date(given, git_folders(os.getcwd())):
             return 0
     # A large task file is a million objects that all stay: looking through them again and again for
     # garbage, as the default of 700 new ones makes Python do, costs a third of the time of reading it.

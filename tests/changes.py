@@ -109,6 +109,7 @@ CHANGES |= {
     "a plugin file": _type("plugins/mine.py", "# edited\n"),
     "HEAD moved": _git("commit", "-q", "--allow-empty", "-m", "more"),
     "HEAD moved with everything": _git("commit", "-q", "-a", "-m", "all"),
+    "the index refreshed": _git("status"),
     "refs packed": _git("pack-refs", "--all"),
     "a file that a name in prose means, too": lambda box: _committed(box, "more/plain.txt"),
     "a file nearer to a name in prose": lambda box: _committed(box, "plain.txt"),

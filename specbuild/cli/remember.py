@@ -17,6 +17,8 @@ from specbuild.errors import SpecbuildError
 from specbuild.git.durable import write_aside
 from specbuild.git.repository import GitFailed
 from specbuild.githooks.known import circumstances
+from specbuild.gitstate import differing, git_folders, head, index_identity, stat_identity
+from specbuild.touched import staged
 
 RACY = 2_000_000_000
 """Nanoseconds: what was touched later than this before the note may be touched again unseen."""
@@ -58,7 +60,7 @@ def forget(here: Here) -> None:
 
 def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     repository = here.repository
-    place = noop.git_folders(repository.top)
+    place = git_folders(repository.top)
     if place is None or os.path.realpath(place[1]) != os.path.realpath(repository.git_dir):
         return None
     top, git_dir, common = place
@@ -73,17 +75,18 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     paths = _watched(here)
     if paths is None:
         return None
-    differing = noop.differing(top)
-    if differing:
+    differs = differing(top)
+    if differs:
         # Touched files that are as they were: git itself notes that, so that the next look is quick.
         repository.git(["update-index", "-q", "--refresh"], ok=(0, 1))
-        differing = noop.differing(top)
-    paths.update(part.decode("utf-8", "surrogateescape") for part in differing.split(b"\0") if part)
+        differs = differing(top)
+    paths.update(part.decode("utf-8", "surrogateescape") for part in differs.split(b"\0") if part)
     lines = [
-        b"head " + noop.head(git_dir, common),
+        b"head " + head(git_dir, common),
         b"circumstances " + circumstances(common),
-        b"index " + noop.index_identity(git_dir),
-        b"differing " + differing.hex().encode(),
+        b"index " + index_identity(os.path.join(git_dir, "index")),
+        b"differing " + differs.hex().encode(),
+        b"staged " + staged(top),
     ]
     if here.repository.head is None or not lines[0].endswith(here.repository.head.encode()):
         return None
@@ -93,7 +96,7 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
         full = os.path.join(os.fsencode(top), name)
         if _touched_since(full, recent):
             return None
-        lines.append(b"stat %s %s" % (name.hex().encode(), noop.stat_identity(full)))
+        lines.append(b"stat %s %s" % (name.hex().encode(), stat_identity(full)))
     names = sorted({*_WHERE, *(name for task in here.tasks for name in task.env)})
     lines += [b"env %s %s" % (name.encode().hex().encode(), noop.environment_value(name)) for name in names]
     lines += [b"%s %s" % (form.encode(), text.encode().hex().encode()) for form, text in texts.items()]

@@ -1,0 +1,150 @@
+"""Files, or git's index, that were touched and say what they said: noop.py's note stands for them, too.
+
+A checkout back and forth, a copied or unpacked tree: all times are new, no byte is. `git status` takes the
+new times down in the index. git finds both out many times faster than all tasks are judged.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+
+from specbuild.gitstate import differing, git, index_identity
+
+SAMPLE = 20
+"""So many of the touched files are compared first: where one was edited, the rest is no matter."""
+
+SECONDS = 2
+"""By so much the times of files and of the note may be apart."""
+
+
+def stands(
+    note: str, fields: Mapping[bytes, list[bytes]], top: str, git_dir: str, said: bytes | None
+) -> bool:
+    """Whether the note stands though the index is another, or git names files that it did not name then.
+
+    `said`: what `differing` says; None: the index is another. All else that the note tells is as it was.
+    A refreshed index replaces git's, as `git status` does it, and the note is told of it. Raises OSError
+    where git or the disk fails.
+    """
+    index = os.path.join(git_dir, "index")
+    identity, was = index_identity(index), fields[b"index"][0]
+    if said is None:
+        if staged(top) != fields[b"staged"][0] or index_identity(index) != identity:
+            return False
+        said = differing(top)
+    elif identity != was:
+        return False
+    wanted = bytes.fromhex(fields[b"differing"][0].decode())
+    if said != wanted:
+        before = set(wanted.split(b"\0"))
+        named = [path for path in said.split(b"\0") if path not in before]
+        if not named or _edited(top, named[:SAMPLE]):
+            return False
+        refreshed = _refreshed(index, identity, top, wanted, f"{note}.{os.getpid()}.index")
+        if refreshed is None:
+            return False
+        identity = refreshed
+    if identity != was:
+        if _turned_back(index, os.stat(note).st_mtime_ns // 10**9 - SECONDS):
+            return False
+        _tell(note, was, identity)
+    return True
+
+
+def _turned_back(index: str, since: int) -> bool:
+    """Whether the index tells of a file that was changed after `since` and bears an older time.
+
+    Git, which compares whole seconds, would not see that file change again in the same second. True also
+    of an index in a form that is not read here (extended entries, compressed names).
+    """
+    with open(index, "rb") as file:
+        data = file.read()
+    if data[:8] != b"DIRC\0\0\0\2":
+        return True
+    place = 12
+    for _ in range(int.from_bytes(data[8:12], "big")):
+        changed = data[place : place + 4]
+        if changed != data[place + 8 : place + 12] and int.from_bytes(changed, "big") >= since:
+            return True
+        end = data.index(b"\0", place + 62)
+        place += (end - place + 8) & ~7
+    return False
+
+
+def staged(top: str) -> bytes:
+    """A digest of all that the index says but times."""
+    code, listed = git(top, ["ls-files", "--stage", "-v", "-z"])
+    if code != 0:
+        raise OSError("git ls-files failed")
+    return hashlib.sha256(listed).hexdigest().encode()
+
+
+def _refreshed(index: str, identity: bytes, top: str, wanted: bytes, copy: str) -> bytes | None:
+    """The identity of the index with the new times; None: some file is not as the index says."""
+    try:
+        if _copied(index, copy) != identity:
+            return None
+        git(top, ["update-index", "-q", "--refresh"], index=copy)
+        if differing(top, index=copy) != wanted:
+            return None
+        return _installed(copy, index, identity)
+    finally:
+        for left in (copy, f"{copy}.lock"):
+            if os.path.lexists(left):
+                os.unlink(left)
+
+
+def _edited(top: str, paths: list[bytes]) -> bool:
+    """Whether one of the files has other bytes than the index. (`git diff` would look at all files.)"""
+    _, listed = git(top, ["--literal-pathspecs", "ls-files", "--stage", "-z", "--", *paths])
+    code, hashed = git(top, ["hash-object", "--", *paths])
+    staged: dict[bytes, bytes] = {}
+    for row in listed.split(b"\0")[:-1]:
+        entry, _, path = row.partition(b"\t")
+        staged[path] = entry.split(b" ")[1]
+    return code != 0 or [staged.get(path) for path in paths] != hashed.split()
+
+
+def _copied(index: str, copy: str) -> bytes:
+    """The identity of what was copied. The copy bears the index's time, by which git knows racy entries."""
+    source = os.open(index, os.O_RDONLY)
+    try:
+        found = os.fstat(source)
+        with open(source, "rb", closefd=False) as file:
+            data = file.read()
+    finally:
+        os.close(source)
+    with open(copy, "wb") as file:
+        file.write(data)
+    os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
+    return index_identity(copy)
+
+
+def _installed(copy: str, index: str, identity: bytes) -> bytes:
+    """Under git's own lock, and only over what was copied; where that cannot be, next time is as slow.
+
+    The identity of the index that stands there now.
+    """
+    if os.environ.get("GIT_OPTIONAL_LOCKS") == "0":
+        return identity
+    refreshed = index_identity(copy)
+    os.chmod(copy, os.stat(index).st_mode & 0o777)
+    lock = f"{index}.lock"
+    try:
+        os.link(copy, lock)
+    except OSError:  # git, or another of us, is at it; or the file system knows no links
+        return identity
+    if index_identity(index) != identity:
+        os.unlink(lock)
+        return identity
+    os.rename(lock, index)
+    return refreshed
+
+
+def _tell(note: str, was: bytes, identity: bytes) -> None:
+    with open(note, "rb") as file:
+        text = file.read()
+    new = f"{note}.{os.getpid()}"
+    with open(new, "wb") as file:
+        file.write(text.replace(b"\nindex %s\n" % was, b"\nindex %s\n" % identity, 1))
+    os.rename(new, note)
