@@ -1,6 +1,6 @@
 """The boxes of task files: ticked by a task's completion, and changed by nothing else that it does."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from specbuild.engine.modes import PLAIN
 from specbuild.engine.overlay import Overlay
@@ -20,21 +20,52 @@ def tick(
         yield path, Entry(entry.mode, committer.store(data, like=entry.oid or None)), data
 
 
+def committed(
+    tasks: Iterable[Task], tip: Snapshot, laid: Mapping[RepoPath, Entry | None], committer: Committer
+) -> tuple[Changes, dict[RepoPath, bytes]]:
+    """The tasks' files as HEAD has them, where the working tree has edits that `laid` does not save.
+
+    Boxes are ticked in that: an edit that nobody saved is no part of a checkpoint's commit.
+    """
+    paths = [path for path in {task.name.file: None for task in tasks} if path not in laid]
+    held: Changes = {path: tip.tracked(path) for path in paths if tip.entry(path) != tip.tracked(path)}
+    return held, {path: committer.read(entry.oid) for path, entry in held.items() if entry is not None}
+
+
 def tick_all(
     project: Project,
     tasks: Iterable[Task],
     onto: Snapshot,
     committer: Committer,
     laid: Mapping[RepoPath, Entry | None],
+    *,
+    written: Mapping[RepoPath, bytes] | None = None,
 ) -> tuple[Changes, dict[RepoPath, bytes]]:
-    """Task files with all these boxes ticked, on `onto` with `laid` over it; and their contents."""
+    """Task files with all these boxes ticked, on `onto` with `laid` over it; and their contents.
+
+    `written`: contents of `laid`, where they are known.
+    """
     changes: Changes = {}
     contents: dict[RepoPath, bytes] = {}
     for task in tasks:
-        after = Overlay(onto, {**laid, **changes}, contents)
+        after = Overlay(onto, {**laid, **changes}, {**(written or {}), **contents})
         for path, entry, data in tick(project, task, after, committer):
             changes[path], contents[path] = entry, data
     return changes, contents
+
+
+def tick_on_commit(
+    project: Project,
+    tasks: Sequence[Task],
+    tip: Snapshot,
+    committer: Committer,
+    *,
+    laid: Mapping[RepoPath, Entry | None],
+    written: Mapping[RepoPath, bytes],
+) -> Changes:
+    """As `tick_all`, in what a commit on `tip` is to hold: `laid`, otherwise what is `committed`."""
+    held, texts = committed(tasks, tip, laid, committer)
+    return tick_all(project, tasks, tip, committer, {**laid, **held}, written={**texts, **written})[0]
 
 
 def restored(

@@ -1,6 +1,6 @@
 """The builder: judges late, runs what is stale, records it, and tells what happens (SPEC sections 4 to 8)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from specbuild.engine.events import RunFinished
 from specbuild.engine.inbox import Inbox
@@ -246,13 +246,19 @@ class Builder:
         graph = self._progress.judge.graph
         names = sorted(name for name in self._progress.tally.up_to_date if name in graph.index)
         tasks = [graph.task(name) for name in names if not graph.task(name).text.ticked]
-        if not tasks:
-            return
         try:
-            self._progress.transactions.tick(tasks)
+            self._progress.transactions.tick([*tasks, *self._unseen()])
         except Refused as error:
             self._progress.warn(f"boxes of complete tasks stay unticked: {error.what}")
             return
         for task in tasks:
             again = f"specbuild --force {task.name.id} runs it again"
             self._progress.warn(f"it is complete, so its box is ticked again; {again}", task.name)
+
+    def _unseen(self) -> Sequence[Task]:
+        """Tasks of this run whose boxes an edited task file may not show: it gets the ticks, too."""
+        tree, completed = self._world.tree, self._progress.completed()
+        files = {task.name.file for task in completed}
+        tree.refresh(files)
+        edited = {path for path in files if tree.entry(path) != tree.tracked(path)}
+        return [task for task in completed if task.name.file in edited]

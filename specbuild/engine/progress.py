@@ -1,6 +1,6 @@
 """How far a run is: the project as it was read last, what became of its tasks, and whether it goes on."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from specbuild.engine.events import (
@@ -20,7 +20,7 @@ from specbuild.engine.retrying import Retry
 from specbuild.engine.schedule import Schedule, ranks
 from specbuild.engine.spending import Purse
 from specbuild.engine.tally import Ending, Tally
-from specbuild.engine.task import TaskName
+from specbuild.engine.task import Task, TaskName
 from specbuild.engine.transaction import Transactions
 from specbuild.engine.verdict import Reason, Verdict
 from specbuild.engine.work import Work
@@ -60,7 +60,7 @@ class Progress:
         choice = self.request.choice(project, judge)
         longest_first = self.settings.overlap == "all" and self.settings.jobs > 1
         self.project, self.judge = project, judge
-        self.transactions = Transactions(project, judge, self.world, self.settings)
+        self.transactions = Transactions(project, judge, self.world, self.settings, self.completed)
         order = ranks(judge, self.request.first, longest_first=longest_first)
         self.schedule = Schedule(judge.graph, choice, order)
         for name in list(self.tally.names()):
@@ -71,6 +71,11 @@ class Progress:
                 self.hold_back(position)  # and its phase stays open: its gate never comes due
             else:
                 self.schedule.settle(position)
+
+    def completed(self) -> Sequence[Task]:
+        """The tasks that this run completed so far."""
+        graph, made = self.judge.graph, self.tally.made()
+        return [graph.task(name) for name in made if name in graph.index]
 
     def read_again(self) -> bool:
         """Makes the plan anew and keeps what was done; what cannot be read ends the run."""

@@ -1,6 +1,6 @@
 """What became of the chosen tasks: outcomes, and the headline and exit code that follow from them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from specbuild.engine.events import Headline, Outcome, RunFinished
@@ -44,8 +44,10 @@ class Tally:
 
     def done(self) -> set[TaskName]:
         """What this run found up to date, or made so."""
-        made = {name for name, outcome in self.outcomes.items() if outcome in {"completed", "reused"}}
-        return self.up_to_date | made
+        return self.up_to_date.union(self.made())
+
+    def made(self) -> Sequence[TaskName]:
+        return [name for name, outcome in self.outcomes.items() if outcome in {"completed", "reused"}]
 
     def needs_no_run(self, name: TaskName, verdict: Verdict) -> None:
         if verdict.state == "claimed":

@@ -1,6 +1,6 @@
 """A completion as a transaction: laid out, recorded in one move of the branch, or undone (law 3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -29,7 +29,16 @@ TICK_SUBJECT = "specbuild: tick completed tasks"
 class Transactions:
     """Opens, records and undoes the work of single tasks."""
 
-    def __init__(self, project: Project, judge: Judge, world: World, settings: Settings) -> None:
+    def __init__(
+        self,
+        project: Project,
+        judge: Judge,
+        world: World,
+        settings: Settings,
+        completed: Callable[[], Sequence[Task]] = tuple,
+    ) -> None:
+        """`completed`: tells which tasks this run completed so far."""
+        self._completed = completed
         self.project = project
         self.judge = judge
         self.world = world
@@ -189,9 +198,12 @@ class Transactions:
         own = committer.add(changed) if changed else {}
         changes = {**own, **changes_of(results, tip)}
         laid = {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
-        after = Overlay(tip, laid, self._task_files({**saved, **results.extra}))
-        changes.update(self._ticks(work.task, after))
-        instead = _edited_targets(work, results)
+        contents = self._task_files({**saved, **results.extra})
+        after = Overlay(tip, laid, contents)
+        # What a person saved may be older than boxes that were ticked meanwhile.
+        again = self._completed() if any(path in self.project.task_files for path in saved) else ()
+        changes.update(self._ticks([*again, work.task], tip, laid, contents))
+        instead = work.edited_targets(results)
         boxes_ = {path: entry for path, entry in work.ticked.items() if path in changes}
         extra = {path: entry for path in results.extra if (entry := tip.tracked(path)) is not None}
         checkpoint = self._checkpoint(work, results, after)
@@ -203,12 +215,10 @@ class Transactions:
         ):
             raise Overtaken  # it was made of something else, such as fewer files that a pattern finds
         records = [Record(SAVED_SUBJECT + "\n", saved, edited=True)] if saved else []
-        if saved or changes or _says_more(work, checkpoint):
+        if saved or changes or work.says_more(checkpoint):
             text = self._message(work, checkpoint)
             instead_ = {**instead, **boxes_}
-            records.append(
-                Record(text, changes, in_place=False, folder=_seen_by_hooks(work), instead=instead_)
-            )
+            records.append(Record(text, changes, in_place=False, folder=work.seen_by_hooks, instead=instead_))
         return Member(
             work,
             results,
@@ -230,8 +240,7 @@ class Transactions:
         tree, committer = self.world.tree, self.world.committer
         if not committer.attached():
             raise BranchSwitched
-        laid: dict[RepoPath, Entry | None] = {}
-        contents: dict[RepoPath, bytes] = {}
+        laid, contents = boxes.committed([member.work.task for member in completed], tree, {}, committer)
         members: list[Member] = []
         for member in completed:
             work, results = member.work, member.results
@@ -244,7 +253,7 @@ class Transactions:
                     changes[path] = laid[path] = entry
                     contents[path] = data
             records: tuple[Record, ...] = ()
-            if changes or _says_more(work, member.checkpoint):
+            if changes or work.says_more(member.checkpoint):
                 records = (Record(self._message(work, member.checkpoint), changes, in_place=False),)
             members.append(member._replace(records=records))
         return Group(tuple(members), self.head)
@@ -298,6 +307,8 @@ class Transactions:
 
     def tick(self, tasks: Sequence[Task]) -> None:
         """Ticks boxes of complete tasks: in the working tree, and in a commit where HEAD lacks them."""
+        if not tasks:
+            return
         tree, committer = self.world.tree, self.world.committer
         changes, contents = boxes.tick_all(self.project, tasks, tree, committer, {})
         commit = {p: e for p, e in changes.items() if tree.entry(p) == tree.tracked(p)}
@@ -360,10 +371,18 @@ class Transactions:
         read = self.world.committer.read
         return {p: read(e.oid) for p, e in changes.items() if e is not None and p in self.project.task_files}
 
-    def _ticks(self, task: Task, after: Snapshot) -> dict[RepoPath, Entry]:
+    def _ticks(
+        self,
+        tasks: Sequence[Task],
+        tip: Snapshot,
+        laid: Mapping[RepoPath, Entry | None],
+        contents: Mapping[RepoPath, bytes],
+    ) -> boxes.Changes:
         if not self.settings.tick:
             return {}
-        return {path: entry for path, entry, _ in boxes.tick(self.project, task, after, self.world.committer)}
+        return boxes.tick_on_commit(
+            self.project, tasks, tip, self.world.committer, laid=laid, written=contents
+        )
 
     def _checkpoint(self, work: Work, results: Results, after: Snapshot) -> Checkpoint:
         task = work.task
@@ -395,27 +414,6 @@ class Transactions:
 def _visible(task: Task, inputs: Inputs) -> list[RepoPath]:
     """What a strict tree holds: declared inputs and targets, links on the way, the template of the prompt."""
     return [*inputs.paths, *task.targets, *task.links, *([task.template] if task.template else [])]
-
-
-def _seen_by_hooks(work: Work) -> str | None:
-    """The private tree in which a task made its results; a strict one lacks what hooks need."""
-    private = not work.sandbox.in_place and work.task.isolation != "strict"
-    return work.sandbox.folder if private else None
-
-
-def _edited_targets(work: Work, results: Results) -> dict[RepoPath, Entry | None]:
-    """What stood at a `rebuild` task's targets in the working tree while it ran elsewhere."""
-    if work.sandbox.in_place or not work.task.rebuild:
-        return {}
-    return {path: work.before.get(path) for path in (*results.entries, *results.removed)}
-
-
-def _says_more(work: Work, new: Checkpoint) -> bool:
-    """Whether a checkpoint says anything that the counting one does not."""
-    if work.verdict.checkpoint is None:
-        return True
-    old = work.verdict.checkpoint.checkpoint
-    return (old.key, old.local, old.targets) != (new.key, new.local, new.targets)
 
 
 class BranchSwitched(RepositoryError):  # noqa: N818

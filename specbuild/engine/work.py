@@ -65,6 +65,25 @@ class Work:
         """Why this attempt failed although its executor was content."""
         return Failure(self.attempt, message, self.printed, permanent=permanent)
 
+    @property
+    def seen_by_hooks(self) -> str | None:
+        """The private tree in which it made its results; a strict one lacks what hooks need."""
+        private = not self.sandbox.in_place and self.task.isolation != "strict"
+        return self.sandbox.folder if private else None
+
+    def edited_targets(self, results: Results) -> dict[RepoPath, Entry | None]:
+        """What stood at a `rebuild` task's targets in the working tree while it ran elsewhere."""
+        if self.sandbox.in_place or not self.task.rebuild:
+            return {}
+        return {path: self.before.get(path) for path in (*results.entries, *results.removed)}
+
+    def says_more(self, new: Checkpoint) -> bool:
+        """Whether a checkpoint says anything that the counting one does not."""
+        if self.verdict.checkpoint is None:
+            return True
+        old = self.verdict.checkpoint.checkpoint
+        return (old.key, old.local, old.targets) != (new.key, new.local, new.targets)
+
     def takes_over(self, earlier: "Work") -> None:
         """It begins once more what `earlier` began: attempts and what they cost go on counting."""
         self.disturbed, self.failures, self.attempt = earlier.disturbed, earlier.failures, earlier.attempt

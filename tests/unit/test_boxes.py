@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
-from fakes import PLAIN, FakeCommitter, FakeHistory, FakeSandbox, FakeTree, Project, Repo
+from fakes import PLAIN, FakeCommitter, FakeHistory, FakeSandbox, FakeTree, Project, Repo, meanwhile
 
 from specbuild.engine.boxes import tick, tick_all
 from specbuild.engine.judge import Judge
@@ -49,7 +49,11 @@ class Boxed(Project):
             task_files=emptied,
             environment={},
         )
-        return replace(project, task_files=emptied, tick=ticked, restore_boxes=restore), judge
+        sources = project.sources | {FILE}
+        return (
+            replace(project, sources=sources, task_files=emptied, tick=ticked, restore_boxes=restore),
+            judge,
+        )
 
     def recorded(self) -> list[str]:
         """The task file in each commit after the first, oldest first, on one line."""
@@ -158,6 +162,44 @@ def test_a_box_that_was_unticked_and_not_committed_is_ticked_in_the_working_tree
     assert project.build() == []
     assert project.repo.text(FILE) == "note\n[x] T1\n"
     assert project.repo.tip == tip
+
+
+# -- ticks, and edits that nobody saved yet
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["", "[keep]", "[worktree]", "[keep] [any] [worktree]"])
+def test_an_edit_to_the_task_file_while_the_last_task_runs_stays_uncommitted_and_gets_the_ticks(
+    marks: str, settings: Settings
+) -> None:
+    project = Boxed(f"b: a {marks}", f"c: b {marks}", a="1")
+    meanwhile(project, "T2", lambda: project.repo.type(FILE, "note\n[x] T1\n[ ] T2\n"))
+    project.build(settings=settings)
+    assert project.recorded() == ["[x] T1 [ ] T2", "[x] T1 [x] T2"]
+    assert project.repo.text(FILE) == "note\n[x] T1\n[x] T2\n"
+
+
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["", "[keep]", "[worktree]"])
+def test_an_edit_that_a_later_task_saves_takes_no_tick_back(marks: str, settings: Settings) -> None:
+    project = Boxed(f"b: a {marks}", f"c: b {marks}", f"d: c {marks}", a="1")
+    meanwhile(project, "T2", lambda: project.repo.type(FILE, "note\n[x] T1\n[ ] T2\n[ ] T3\n"))
+    project.build(settings=settings)
+    assert project.recorded() == [
+        "[x] T1 [ ] T2 [ ] T3",
+        "[x] T1 [x] T2 [ ] T3",
+        "note [x] T1 [ ] T2 [ ] T3",
+        "note [x] T1 [x] T2 [x] T3",
+    ]
+    assert project.repo.text(FILE) == "note\n[x] T1\n[x] T2\n[x] T3\n"
+
+
+def test_a_file_that_nobody_edited_is_not_ticked_at_the_end() -> None:
+    project = Boxed("b: a", "c: b", a="1")
+    project.build(settings=replace(Settings(), tick=True))
+    assert project.repo.tip is not None
+    assert project.repo.commits[project.repo.tip].message != "specbuild: tick completed tasks\n"
+    assert len(project.recorded()) == 2
 
 
 # -- boxes and tasks that edit task files
