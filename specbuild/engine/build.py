@@ -120,7 +120,8 @@ class Builder:
             if position is None:
                 return
             if self._limit_reached():
-                progress.stopping = True
+                # While tasks run, the gate of a phase that they complete is still to come.
+                progress.stopping = not self._under_way.count
                 return
             self._interruption.heed()
             progress.schedule.start(position)

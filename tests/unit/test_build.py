@@ -379,6 +379,21 @@ def test_a_limit_counts_what_is_under_way() -> None:
     assert sorted(ran) == ["T1", "T2"]
 
 
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_where_a_limit_is_reached_the_gate_of_a_phase_that_was_completed_is_run(jobs: int) -> None:
+    rules = ["b: a [US1] [phase 1]", "c: a [US2] [phase 2]", "d: a [US3] [phase 3]"]
+    project = Project(*rules, files={"a": "1"})
+    seen: list[str | None] = []
+
+    def gates(_at: str, phase: str | None) -> bool:
+        seen.append(phase)
+        return True
+
+    settings = Settings(jobs=jobs, overlap="all", limit=1)
+    assert project.build(settings=settings, gates=gates) == ["T1"]
+    assert len(seen) == 1
+
+
 def waits_for(seen: Callable[[], bool]) -> Callable[[FakeSandbox, Task, Repo], None]:
     """A recipe that takes until something is seen, or too long."""
 
