@@ -131,12 +131,17 @@ def ranks(judge: Judge, first: Collection[TaskName], *, longest_first: bool) -> 
 
 
 def _lengths(judge: Judge) -> dict[int, float]:
-    """Seconds, as far as they are known, until all that waits for a task is done."""
+    """Seconds, as far as they are known, until all that waits for a task is done.
+
+    A task that nothing called into question takes none: its checkpoints need not be read.
+    """
     graph = judge.graph
     length: dict[int, float] = {}
     for position in reversed(graph.order):
-        found = judge.checkpoints(position)
-        own = found[0].checkpoint.seconds if found else 1.0
+        own = 0.0
+        if not (judge.stands(position) and judge.is_up_to_date(position)):
+            found = judge.checkpoints(position)
+            own = found[0].checkpoint.seconds if found else 1.0
         length[position] = own + length.get(position, 0.0)
         for edge in graph.edges[position]:
             source = graph.index[edge.source]

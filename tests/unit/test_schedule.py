@@ -1,8 +1,11 @@
 """The order of tasks, their phases, and what runs again."""
 
+from collections.abc import Sequence
+
 import pytest
 from fakes import Project
 
+from specbuild.engine.checkpoint import Recorded
 from specbuild.engine.plan import Choice
 from specbuild.engine.schedule import Schedule, ranks
 from specbuild.engine.task import TaskName
@@ -151,3 +154,24 @@ def test_the_seconds_of_the_last_completion_say_how_long_a_way_is() -> None:
     assert seconds > 1.0
     longest = ranks(judge, (), longest_first=True)
     assert [longest(position) for position in range(3)] == [-1.0 - seconds, -1.0, -1.0]
+
+
+def test_a_task_that_nothing_called_into_question_takes_no_time_and_its_checkpoints_are_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = Project("a: [P]", "b: a [P]", "c: b [P]")
+    project.build(only=["T1", "T2"])
+    _, judge = project.load()
+    read: list[int] = []
+    checkpoints = judge.checkpoints
+
+    def reading(position: int) -> Sequence[Recorded]:
+        read.append(position)
+        return checkpoints(position)
+
+    monkeypatch.setattr(judge, "stands", lambda position: position < 2)
+    monkeypatch.setattr(judge, "checkpoints", reading)
+    monkeypatch.setattr(judge, "is_up_to_date", lambda position: position == 0)
+    longest = ranks(judge, (), longest_first=True)
+    assert read == [2, 1]
+    assert [longest(position) < -1.0 for position in range(3)] == [True, True, False]
