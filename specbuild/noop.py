@@ -32,11 +32,11 @@ def answer(arguments: list[str]) -> int | None:
         place = git_folders(os.getcwd())
         if place is None:
             return None
-        top, git_dir, common = place
+        git_dir = place[1]
         fields = _read(os.path.join(git_dir, "specbuild", NAME))
         if fields is None or (form.startswith("run") and _in_the_way(git_dir)):
             return None
-        if not _stands(fields, top, git_dir, common):
+        if not _stands(fields, place, may_write=form.startswith("run")):
             return None
     except (OSError, ValueError):
         return None
@@ -85,7 +85,8 @@ def _read(path: str) -> dict[bytes, list[bytes]] | None:
     return fields
 
 
-def _stands(fields: dict[bytes, list[bytes]], top: str, git_dir: str, common: str) -> bool:
+def _stands(fields: dict[bytes, list[bytes]], place: tuple[str, str, str], *, may_write: bool) -> bool:
+    top, git_dir, common = place
     if fields[b"head"][0] != head(git_dir, common) or fields[b"circumstances"][0] != circumstances(common):
         return False
     for value in fields.get(b"env", ()):
@@ -103,7 +104,8 @@ def _stands(fields: dict[bytes, list[bytes]], top: str, git_dir: str, common: st
             return True
     from specbuild import touched  # noqa: PLC0415  (seldom needed)
 
-    return touched.stands(os.path.join(git_dir, "specbuild", NAME), fields, top, git_dir, said)
+    note = os.path.join(git_dir, "specbuild", NAME)
+    return touched.stands(note, fields, top, git_dir, said, may_write=may_write)
 
 
 def environment_value(name: str) -> bytes:

@@ -4,8 +4,11 @@ A checkout back and forth, a copied or unpacked tree: all times are new, no byte
 new times down in the index. git finds both out many times faster than all tasks are judged.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 
 from specbuild.gitstate import differing, git, index_identity
@@ -18,13 +21,19 @@ SECONDS = 2
 
 
 def stands(
-    note: str, fields: Mapping[bytes, list[bytes]], top: str, git_dir: str, said: bytes | None
+    note: str,
+    fields: Mapping[bytes, list[bytes]],
+    top: str,
+    git_dir: str,
+    said: bytes | None,
+    *,
+    may_write: bool,
 ) -> bool:
     """Whether the note stands though the index is another, or git names files that it did not name then.
 
     `said`: what `differing` says; None: the index is another. All else that the note tells is as it was.
-    A refreshed index replaces git's, as `git status` does it, and the note is told of it. Raises OSError
-    where git or the disk fails.
+    `may_write`: a refreshed index replaces git's, as `git status` does it, and the note is told of it.
+    Raises OSError where git or the disk fails.
     """
     index = os.path.join(git_dir, "index")
     identity, was = index_identity(index), fields[b"index"][0]
@@ -40,14 +49,15 @@ def stands(
         named = [path for path in said.split(b"\0") if path not in before]
         if not named or _edited(top, named[:SAMPLE]):
             return False
-        refreshed = _refreshed(index, identity, top, wanted, f"{note}.{os.getpid()}.index")
+        refreshed = _refreshed(index, identity, top, wanted, os.path.dirname(note) if may_write else None)
         if refreshed is None:
             return False
         identity = refreshed
     if identity != was:
         if _turned_back(index, os.stat(note).st_mtime_ns // 10**9 - SECONDS):
             return False
-        _tell(note, was, identity)
+        if may_write:
+            _tell(note, was, identity)
     return True
 
 
@@ -79,19 +89,32 @@ def staged(top: str) -> bytes:
     return hashlib.sha256(listed).hexdigest().encode()
 
 
-def _refreshed(index: str, identity: bytes, top: str, wanted: bytes, copy: str) -> bytes | None:
-    """The identity of the index with the new times; None: some file is not as the index says."""
-    try:
+def _refreshed(index: str, identity: bytes, top: str, wanted: bytes, state_dir: str | None) -> bytes | None:
+    """The identity of the index, with the new times if installed; None: some file is not as it says."""
+    with contextlib.ExitStack() as stack:
+        # As a token the copy also says to recovery whose a lock is that a kill left behind.
+        name = f"index.{os.getpid()}.{time.monotonic_ns()}.token"
+        place = state_dir or stack.enter_context(_elsewhere())
+        copy = os.path.join(place, name)
+        stack.callback(_drop, copy)
         if _copied(index, copy) != identity:
             return None
         git(top, ["update-index", "-q", "--refresh"], index=copy)
         if differing(top, index=copy) != wanted:
             return None
-        return _installed(copy, index, identity)
-    finally:
-        for left in (copy, f"{copy}.lock"):
-            if os.path.lexists(left):
-                os.unlink(left)
+        return identity if state_dir is None else _installed(copy, index, identity)
+
+
+def _elsewhere() -> contextlib.AbstractContextManager[str]:
+    import tempfile  # noqa: PLC0415  (a run needs none)
+
+    return tempfile.TemporaryDirectory(prefix="specbuild-")
+
+
+def _drop(copy: str) -> None:
+    for left in (copy, f"{copy}.lock"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(left)
 
 
 def _edited(top: str, paths: list[bytes]) -> bool:
@@ -130,14 +153,18 @@ def _installed(copy: str, index: str, identity: bytes) -> bytes:
     refreshed = index_identity(copy)
     os.chmod(copy, os.stat(index).st_mode & 0o777)
     lock = f"{index}.lock"
+    ours = os.open(os.path.join(os.path.dirname(copy), "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
+        fcntl.flock(ours, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody recovers, as after a kill
         os.link(copy, lock)
+        if index_identity(index) != identity:
+            os.unlink(lock)
+            return identity
+        os.rename(lock, index)
     except OSError:  # git, or another of us, is at it; or the file system knows no links
         return identity
-    if index_identity(index) != identity:
-        os.unlink(lock)
-        return identity
-    os.rename(lock, index)
+    finally:
+        os.close(ours)
     return refreshed
 
 

@@ -81,13 +81,16 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
         repository.git(["update-index", "-q", "--refresh"], ok=(0, 1))
         differs = differing(top)
     paths.update(part.decode("utf-8", "surrogateescape") for part in differs.split(b"\0") if part)
+    identity = index_identity(os.path.join(git_dir, "index"))
     lines = [
         b"head " + head(git_dir, common),
         b"circumstances " + circumstances(common),
-        b"index " + index_identity(os.path.join(git_dir, "index")),
+        b"index " + identity,
         b"differing " + differs.hex().encode(),
         b"staged " + staged(top),
     ]
+    if index_identity(os.path.join(git_dir, "index")) != identity:
+        return None  # somebody stages files just now
     if here.repository.head is None or not lines[0].endswith(here.repository.head.encode()):
         return None
     recent = time.time_ns() - RACY

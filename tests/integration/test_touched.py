@@ -11,6 +11,7 @@ from gitbox import Box
 
 from specbuild import gitstate, noop, touched
 from specbuild.cli import remember
+from specbuild.git.lock import BuildLock
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def box(monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
         yield box
 
 
-def answer() -> int | None:
-    return quietly(lambda: noop.answer(["check", "-q"]))[0]
+def answer(*form: str) -> int | None:
+    return quietly(lambda: noop.answer([*form] or ["-q"]))[0]
 
 
 def index(box: Box) -> bytes:
@@ -54,10 +55,21 @@ def test_touched_files_that_say_what_they_said_are_no_matter(box: Box) -> None:
     before, here = index(box), left(box)
     touch(box)
     assert gitstate.differing(str(box.folder))
-    assert answer() == full(["check", "-q"])[0] == 0
+    assert answer() == 0
     assert not gitstate.differing(str(box.folder))  # the new times are taken down
     assert index(box) != before
     assert left(box) == here
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+def test_check_answers_and_writes_nothing(box: Box, *, refreshed: bool) -> None:
+    touch(box)
+    if refreshed:
+        box.git("status")
+    before = {path: path.stat().st_mtime_ns for path in (box.folder / ".git").rglob("*")}
+    assert answer("check", "-q") == full(["check", "-q"])[0] == 0
+    assert answer("check") == 0
+    assert {path: path.stat().st_mtime_ns for path in (box.folder / ".git").rglob("*")} == before
 
 
 def test_the_look_after_that_asks_git_no_more(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +162,38 @@ def test_where_locks_are_not_wanted_the_index_stays_as_it_is(
     monkeypatch.setenv("GIT_OPTIONAL_LOCKS", "0")
     assert answer() == 0
     assert index(box) == before
+
+
+def test_while_another_specbuild_builds_the_index_stays_as_it_is(box: Box) -> None:
+    touch(box)
+    before = index(box)
+    with BuildLock(str(box.folder / ".git/specbuild")):
+        assert answer() == 0
+        assert index(box) == before
+    assert answer() == 0
+    assert index(box) != before
+
+
+def test_a_lock_that_a_kill_left_behind_is_taken_away_by_the_next_run(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    touch(box)
+    with monkeypatch.context() as later:
+        later.setattr(os, "rename", killed)
+        later.setattr(touched, "_drop", lambda _copy: None)
+        with pytest.raises(Killed):
+            answer()
+    assert (box.folder / ".git/index.lock").exists()
+    box.type("in/a.txt", "b\n")
+    assert full(["-q"])[0] == 0
+    assert not (box.folder / ".git/index.lock").exists()
+    assert not [name for name in os.listdir(box.folder / ".git/specbuild") if "token" in name]
 
 
 def test_an_index_that_changes_meanwhile_is_not_written_over(
