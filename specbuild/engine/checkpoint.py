@@ -99,11 +99,12 @@ def parse_lines(message: bytes) -> Iterator[Checkpoint]:
             yield checkpoint
 
 
-def targets_of(line: bytes) -> Iterator[RepoPath]:
-    """The paths of a line's targets, without a look at the rest."""
-    for word in line.split(b" "):
-        if word.startswith(b"t:"):
-            yield _unquote(word[2 : word.rfind(b"=")].decode("ascii", "replace"))
+written_targets = re.compile(rb" t:([^ ]*)=").findall
+"""The paths of a line's targets as they stand there, without a look at the rest."""
+
+
+def target_of(written: bytes) -> RepoPath:
+    return _unquote(written.decode("ascii", "replace"))
 
 
 def _parse(line: str) -> Checkpoint | None:

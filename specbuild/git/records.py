@@ -11,7 +11,8 @@ from specbuild.engine.checkpoint import (
     format_line,
     format_name,
     parse_lines,
-    targets_of,
+    target_of,
+    written_targets,
 )
 from specbuild.engine.task import Oid, RepoPath, TaskName
 from specbuild.git.historycache import Flat
@@ -87,14 +88,15 @@ class Records(Sequence[Recorded]):
 
     def with_targets(self, wanted: Callable[[RepoPath], bool]) -> Iterator[Recorded]:
         """Those with a target that is wanted, newest first; the others stay unread."""
+        answers: dict[bytes, bool] = {}  # most targets are in many lines
         for position in range(len(self) - 1, -1, -1):
-            parsed = self._parsed[position]
-            if parsed is not None:
-                found = any(map(wanted, parsed.checkpoint.targets))
-            else:
-                found = any(map(wanted, targets_of(self._flat.lines[position])))
-            if found:
-                yield self._at(position)
+            for written in written_targets(self._flat.lines[position]):
+                answer = answers.get(written)
+                if answer is None:
+                    answer = answers[written] = wanted(target_of(written))
+                if answer:
+                    yield self._at(position)
+                    break
 
     def identity(self, count: int | None) -> tuple[int, str]:
         """How many lines the oldest `count` are (None: all), and a digest of where and how they stand."""
