@@ -146,6 +146,21 @@ def test_checkpoints_are_found_by_definition_or_name(git: RealGit) -> None:
     assert [*found.with_definition("f" * 20)] == []
 
 
+def test_checkpoints_are_found_by_their_targets_each_of_which_is_asked_about_once(git: RealGit) -> None:
+    for id_, key in (("T1", "1"), ("größe=1 %", "1"), ("T1", "2")):
+        git.task(id_, key)
+    asked: list[str] = []
+
+    def wanted(path: str) -> bool:
+        asked.append(path)
+        return path == "T1.out"
+
+    found = history(git)
+    assert names([*found.with_targets(wanted)]) == ["T1/2", "T1"]
+    assert asked == ["T1.out", "größe=1 %.out"]
+    assert names([*found.with_targets(lambda path: "=" in path)]) == ["größe=1 %"]
+
+
 def test_names_with_odd_characters_are_found(git: RealGit) -> None:
     odd = "größe #1 \udcff.md"
     git.commit(f"odd\n\n{line('T1', file=odd)}\n")
