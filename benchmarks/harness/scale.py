@@ -104,7 +104,8 @@ class Scale:
         place.call("git", "reset", "-q", "--hard")
         self._measure(place)
 
-    def _import(self, place: Place, commits: int, branch: str) -> None:
+    def _import(self, place: Place, commits: int, branch: str, *, first: int = 0) -> None:
+        """`first`: the task of the first checkpoint; the others follow, and come round."""
         start = place.call("git", "rev-parse", "HEAD")
         after = int(place.call("git", "log", "-1", "--format=%ct"))
         stream = subprocess.Popen(
@@ -116,7 +117,7 @@ class Scale:
         with stream:
             if stream.stdin is None:
                 raise OSError("git fast-import has no stdin")
-            for part in past(commits, branch, start, after, self.tasks):
+            for part in past(commits, branch, start, after, range(first, first + self.tasks)):
                 stream.stdin.write(part)
         if stream.returncode:
             raise Unmeasured(f"git fast-import ended with {stream.returncode}")
@@ -142,7 +143,10 @@ class Scale:
         self._moved(places["with history"], commits)
 
     def _moved(self, place: Place, commits: int) -> None:
-        """HEAD goes on by 1,000 commits that it has never seen, stays, and goes back by them."""
+        """HEAD goes on by 1,000 commits that it has never seen, stays, and goes back by them.
+
+        Their checkpoints are of tasks that are no more, so that only finding them takes time.
+        """
         options = self.session.options
         status = trees.command(place, (self.specbuild, "status"))
 
@@ -155,7 +159,7 @@ class Scale:
         back = Entry("back", status, go)
         place.call("git", "branch", "tip-0")
         for turn in range(options.rounds):
-            self._import(place, MOVED, f"tip-{turn + 1}")
+            self._import(place, MOVED, f"tip-{turn + 1}", first=self.tasks)
             for entry in (moved, stayed, back):
                 entry.turn(turn, options.limit)
             go(turn + 1)
@@ -163,7 +167,7 @@ class Scale:
         keep(self.session, "history-moved", commits, [moved, back, stayed])
 
 
-def past(commits: int, branch: str, start: str, after: int, tasks: int) -> Iterator[bytes]:
+def past(commits: int, branch: str, start: str, after: int, tasks: range) -> Iterator[bytes]:
     """For `git fast-import`: commits of one file each, every tenth with a checkpoint of one of the tasks;
     each a second after the one before, the first after the time `after`.
     """
@@ -183,9 +187,9 @@ def past(commits: int, branch: str, start: str, after: int, tasks: int) -> Itera
         )
 
 
-def _checkpoint(number: int, tasks: int) -> str:
+def _checkpoint(number: int, tasks: range) -> str:
     """A line as a run long ago would have left it: right in form, of a key that holds no more."""
-    task = number % tasks
+    task = tasks[number % len(tasks)]
     key, definition, result = (f"{number:010x}{part:010x}" for part in (1, 2, 3))
     reads = " ".join(f"r:{path}" for path in tree.inputs(task))
     name = f"tasks.md#T{task:06d}"

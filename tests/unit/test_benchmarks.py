@@ -361,7 +361,7 @@ def test_every_tool_is_told_the_work_of_each_task(peer: object) -> None:
 
 
 def test_the_past_holds_a_checkpoint_in_every_tenth_commit() -> None:
-    found = [list(parse_lines(part)) for part in past(40, "main", "0" * 40, 1_700_000_000, 12)]
+    found = [list(parse_lines(part)) for part in past(40, "main", "0" * 40, 1_700_000_000, range(12))]
     assert [len(lines) for lines in found] == [1 if number % EVERY == 0 else 0 for number in range(40)]
     assert found[10][0].name.id == "T000001"
     assert set(found[10][0].targets) == {"out/1.txt"}
