@@ -100,8 +100,8 @@ def _stands(fields: dict[bytes, list[bytes]], place: tuple[str, str, str], *, ma
     said = None
     if index_identity(os.path.join(git_dir, "index")) == fields[b"index"][0]:
         said = differing(top)
-        if said.hex().encode() == fields[b"differing"][0]:
-            return True
+        if said.hex().encode() == fields[b"differing"][0]:  # and nothing was staged before git looked
+            return index_identity(os.path.join(git_dir, "index")) == fields[b"index"][0]
     from specbuild import touched  # noqa: PLC0415  (seldom needed)
 
     note = os.path.join(git_dir, "specbuild", NAME)

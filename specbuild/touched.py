@@ -38,10 +38,12 @@ def stands(
     index = os.path.join(git_dir, "index")
     identity, was = index_identity(index), fields[b"index"][0]
     if said is None:
-        if staged(top) != fields[b"staged"][0] or index_identity(index) != identity:
+        if staged(top) != fields[b"staged"][0]:
             return False
         said = differing(top)
     elif identity != was:
+        return False
+    if index_identity(index) != identity:  # something was staged before git looked
         return False
     wanted = bytes.fromhex(fields[b"differing"][0].decode())
     if said != wanted:
@@ -65,7 +67,7 @@ def _turned_back(index: str, since: int) -> bool:
     """Whether the index tells of a file that was changed after `since` and bears an older time.
 
     Git, which compares whole seconds, would not see that file change again in the same second. True also
-    of an index in a form that is not read here (extended entries, compressed names).
+    of an index in a form that is not read here (extended entries, compressed names, split, sparse).
     """
     with open(index, "rb") as file:
         data = file.read()
@@ -78,6 +80,10 @@ def _turned_back(index: str, since: int) -> bool:
             return True
         end = data.index(b"\0", place + 62)
         place += (end - place + 8) & ~7
+    while place < len(data) - 20:  # extensions: name, size, content
+        if data[place : place + 4] in {b"link", b"sdir"}:  # entries elsewhere, or of whole folders
+            return True
+        place += 8 + int.from_bytes(data[place + 4 : place + 8], "big")
     return False
 
 
@@ -137,7 +143,7 @@ def _copied(index: str, copy: str) -> bytes:
             data = file.read()
     finally:
         os.close(source)
-    with open(copy, "wb") as file:
+    with open(copy, "xb") as file:  # never through a name that is there: it may be one of the index itself
         file.write(data)
     os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
     return index_identity(copy)
@@ -148,24 +154,28 @@ def _installed(copy: str, index: str, identity: bytes) -> bytes:
 
     The identity of the index that stands there now.
     """
-    if os.environ.get("GIT_OPTIONAL_LOCKS") == "0":
+    if os.environ.get("GIT_OPTIONAL_LOCKS") == "0" or os.path.islink(index):
         return identity
     refreshed = index_identity(copy)
     os.chmod(copy, os.stat(index).st_mode & 0o777)
     lock = f"{index}.lock"
     ours = os.open(os.path.join(os.path.dirname(copy), "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    linked = done = False
     try:
         fcntl.flock(ours, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody recovers, as after a kill
         os.link(copy, lock)
-        if index_identity(index) != identity:
-            os.unlink(lock)
-            return identity
-        os.rename(lock, index)
+        linked = True
+        if index_identity(index) == identity:
+            os.rename(lock, index)
+            done = True
     except OSError:  # git, or another of us, is at it; or the file system knows no links
-        return identity
+        done = False
     finally:
+        if linked and not done:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(lock)
         os.close(ours)
-    return refreshed
+    return refreshed if done else identity
 
 
 def _tell(note: str, was: bytes, identity: bytes) -> None:

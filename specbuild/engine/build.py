@@ -1,6 +1,6 @@
 """The builder: judges late, runs what is stale, records it, and tells what happens (SPEC sections 4 to 8)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from specbuild.engine.events import RunFinished
 from specbuild.engine.inbox import Inbox
@@ -247,19 +247,14 @@ class Builder:
         graph = self._progress.judge.graph
         names = sorted(name for name in self._progress.tally.up_to_date if name in graph.index)
         tasks = [graph.task(name) for name in names if not graph.task(name).text.ticked]
+        # Those of this run, too: an edited file got no ticks, a person's commit may have taken some back.
+        completed = self._progress.completed()
+        self._world.tree.refresh({task.name.file for task in completed})
         try:
-            self._progress.transactions.tick([*tasks, *self._unseen()])
+            self._progress.transactions.tick([*tasks, *completed])
         except Refused as error:
             self._progress.warn(f"boxes of complete tasks stay unticked: {error.what}")
             return
         for task in tasks:
             again = f"specbuild --force {task.name.id} runs it again"
             self._progress.warn(f"it is complete, so its box is ticked again; {again}", task.name)
-
-    def _unseen(self) -> Sequence[Task]:
-        """Tasks of this run whose boxes an edited task file may not show: it gets the ticks, too."""
-        tree, completed = self._world.tree, self._progress.completed()
-        files = {task.name.file for task in completed}
-        tree.refresh(files)
-        edited = {path for path in files if tree.entry(path) != tree.tracked(path)}
-        return [task for task in completed if task.name.file in edited]

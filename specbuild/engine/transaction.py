@@ -310,7 +310,10 @@ class Transactions:
         if not tasks:
             return
         tree, committer = self.world.tree, self.world.committer
-        changes, contents = boxes.tick_all(self.project, tasks, tree, committer, {})
+        files = {task.name.file: None for task in tasks}
+        laid = {path: tree.entry(path) for path in files}
+        read = {path: data for path in files if (data := tree.read(path)) is not None}
+        changes, contents = boxes.tick_all(self.project, tasks, tree, committer, laid, written=read)
         commit = {p: e for p, e in changes.items() if tree.entry(p) == tree.tracked(p)}
         if commit:
             record = Record(TICK_SUBJECT + "\n", commit, in_place=False)

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pygit2
@@ -113,10 +114,8 @@ class GitCommitter:
                 return False
             entry = Entry(instead.mode if instead else PLAIN, self._files.store(data))
             content = self._files.contents({path: entry})[path]
-            if not follow.same(before, self._files.look(path)):
-                return False
-            self._files.place(path, entry, content)
-            return True
+            still = partial(self._is_still, path, before)
+            return self._files.place(path, entry, content, still=still)
 
     def merge(self, base: Oid, ours: Oid, theirs: Oid) -> Oid | None:
         with self._writing():
@@ -148,13 +147,16 @@ class GitCommitter:
             if self._files.entries([path])[path] != instead:
                 return False
             content = b"" if entry is None else self._files.contents({path: entry})[path]
-            if not follow.same(before, self._files.look(path)):
+            still = partial(self._is_still, path, before)
+            if entry is not None:
+                return self._files.place(path, entry, content, still=still)
+            if not still():
                 return False
-            if entry is None:
-                self._files.remove(path)
-            else:
-                self._files.place(path, entry, content)
+            self._files.remove(path)
             return True
+
+    def _is_still(self, path: RepoPath, before: os.stat_result | None) -> bool:
+        return follow.same(before, self._files.look(path))
 
     def keep(self, kind: str, changes: Mapping[RepoPath, Entry | None], message: str) -> str:
         with self._writing():

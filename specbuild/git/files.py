@@ -205,12 +205,17 @@ class Files:
         for path, entry in entries.items():
             self.place(path, entry, contents.get(path, b""))
 
-    def place(self, path: RepoPath, entry: Entry, content: bytes) -> None:
-        """Writes one file whose content `contents` gave."""
+    def place(
+        self, path: RepoPath, entry: Entry, content: bytes, *, still: Callable[[], bool] | None = None
+    ) -> bool:
+        """Writes one file whose content `contents` gave.
+
+        `still`: asked when nothing is left to do but the rename, whether what is there may go.
+        """
         if entry.mode == SUBMODULE:
             os.makedirs(self.at(path), exist_ok=True)
-        else:
-            self._place(path, entry.mode, content)
+            return True
+        return self._place(path, entry.mode, content, still=still)
 
     def contents(self, entries: Mapping[RepoPath, Entry]) -> dict[RepoPath, bytes]:
         """The bytes that a checkout would write."""
@@ -259,7 +264,14 @@ class Files:
         finally:
             remove_tree(folder)
 
-    def _place(self, path: RepoPath, mode: int, data: bytes, raw: Raw | None = None) -> None:
+    def _place(
+        self,
+        path: RepoPath,
+        mode: int,
+        data: bytes,
+        raw: Raw | None = None,
+        still: Callable[[], bool] | None = None,
+    ) -> bool:
         """Written aside and moved into place, so that no reader ever sees half a file."""
         if (folder := self.through_link(path)) is not None:
             raise Unusable(f"{path} lies behind the symlink {folder}")
@@ -267,13 +279,18 @@ class Files:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         if os.path.isdir(target) and not os.path.islink(target):
             remove_empty(target)
-        self._move(lambda aside: _create(aside, mode, data, raw), target)
+        return self._move(lambda aside: _create(aside, mode, data, raw), target, still)
 
-    def _move(self, create: Callable[[str], None], target: str) -> None:
+    def _move(
+        self, create: Callable[[str], None], target: str, still: Callable[[], bool] | None = None
+    ) -> bool:
         os.makedirs(self._aside, exist_ok=True)
         aside = os.path.join(self._aside, f"file.{os.getpid()}.{next(_numbers)}")
         try:
             create(aside)
+            if still is not None and not still():
+                os.unlink(aside)
+                return False
             os.rename(aside, target)
         except OSError as error:
             with contextlib.suppress(FileNotFoundError):
@@ -285,7 +302,11 @@ class Files:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(near)
             create(near)
+            if still is not None and not still():
+                os.unlink(near)
+                return False
             os.rename(near, target)
+        return True
 
     def remove(self, path: RepoPath) -> None:
         """Removes a file or link, and the folders that this leaves empty, as git does."""

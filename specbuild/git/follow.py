@@ -126,18 +126,19 @@ def follow(
 
 def _write(files: Files, path: RepoPath, entry: Entry, content: bytes, found: Standing) -> bool:
     """False: something of a person's is in the way, or came there just now."""
-    now = files.look(path)
-    if not found.folder and now is not None and not same(found.stat, now):
-        return False
+
+    def still() -> bool:
+        now = files.look(path)
+        return found.folder or now is None or same(found.stat, now)
+
     try:
-        files.place(path, entry, content)
+        return still() and files.place(path, entry, content, still=still)
     except Unusable:
         return False
     except OSError as error:
         if error.errno not in _IN_THE_WAY:
             raise
         return False
-    return True
 
 
 def wanted(

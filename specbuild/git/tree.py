@@ -68,7 +68,7 @@ class CommitSnapshot:
         self._below.clear()
         for name in ("tree", "_names"):
             self.__dict__.pop(name, None)
-        for path, entry in changes.items():
+        for path, entry in sorted(changes.items(), key=_comes):  # what is in a newcomer's way goes first
             folder, slash, name = path.rpartition("/")
             self._set(folder + slash, name, entry)
 
@@ -156,6 +156,10 @@ class _Folder(dict[str, Entry | None]):
             self._written.pop(_encoded(name), None)
         else:
             self._written[_encoded(name)] = (b"%o" % entry.mode, bytes.fromhex(entry.oid))
+
+
+def _comes(change: tuple[RepoPath, Entry | None]) -> bool:
+    return change[1] is not None
 
 
 def _encoded(name: str) -> bytes:

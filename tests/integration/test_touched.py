@@ -174,26 +174,66 @@ def test_while_another_specbuild_builds_the_index_stays_as_it_is(box: Box) -> No
     assert index(box) != before
 
 
-def test_a_lock_that_a_kill_left_behind_is_taken_away_by_the_next_run(
-    box: Box, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed(*_: object) -> None:
-        raise Killed
-
+def test_a_lock_that_a_kill_left_behind_is_taken_away_by_the_next_run(box: Box) -> None:
     touch(box)
-    with monkeypatch.context() as later:
-        later.setattr(os, "rename", killed)
-        later.setattr(touched, "_drop", lambda _copy: None)
-        with pytest.raises(Killed):
+    child = os.fork()
+    if child == 0:
+        with pytest.MonkeyPatch.context() as later:
+            later.setattr(os, "rename", lambda *_: os._exit(9))
             answer()
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert (box.folder / ".git/index.lock").exists()
     box.type("in/a.txt", "b\n")
     assert full(["-q"])[0] == 0
     assert not (box.folder / ".git/index.lock").exists()
     assert not [name for name in os.listdir(box.folder / ".git/specbuild") if "token" in name]
+
+
+def test_an_interrupt_leaves_no_lock(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    touch(box)
+    here = left(box)
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        answer()
+    assert left(box) == here
+
+
+@pytest.mark.parametrize("refreshed", [False, True])
+@pytest.mark.parametrize("form", [["check", "-q"], ["-q"]])
+def test_what_is_staged_while_git_looks_is_seen(
+    box: Box, monkeypatch: pytest.MonkeyPatch, form: list[str], *, refreshed: bool
+) -> None:
+    if refreshed:
+        touch(box)
+        box.git("status")
+    box.type("in/a.txt", "b\n")
+    look = gitstate.differing
+
+    def meanwhile(top: str, *, index: str | None = None) -> bytes:
+        box.git("add", "in/a.txt")
+        return look(top, index=index)
+
+    monkeypatch.setattr(noop, "differing", meanwhile)
+    monkeypatch.setattr(touched, "differing", meanwhile)
+    assert answer(*form) is None
+
+
+def test_a_split_index_is_for_the_full_path(box: Box) -> None:
+    box.git("update-index", "--split-index")
+    assert answer() is None
+
+
+def test_an_index_that_is_a_link_stays_one(box: Box) -> None:
+    index_file, elsewhere = box.folder / ".git/index", box.folder / ".git/elsewhere"
+    index_file.rename(elsewhere)
+    index_file.symlink_to(elsewhere)
+    touch(box)
+    answer()
+    assert index_file.is_symlink()
 
 
 def test_an_index_that_changes_meanwhile_is_not_written_over(

@@ -194,6 +194,29 @@ def test_an_edit_that_a_later_task_saves_takes_no_tick_back(marks: str, settings
     assert project.repo.text(FILE) == "note\n[x] T1\n[x] T2\n[x] T3\n"
 
 
+@pytest.mark.parametrize("settings", [Settings(), TWO_AT_ONCE])
+@pytest.mark.parametrize("marks", ["", "[keep]", "[worktree]"])
+def test_a_commit_of_a_person_that_took_a_tick_back_is_put_right_at_the_end(
+    marks: str, settings: Settings
+) -> None:
+    """They began their edit before T1 was ticked, and committed it while T2 ran."""
+    project = Boxed(f"b: a {marks}", f"c: b {marks}", a="1")
+
+    def commits() -> None:
+        files = dict(project.repo.disk)
+        files[FILE] = Entry(PLAIN, project.repo.store(b"note\n[ ] T1\n[ ] T2\n"))
+        project.repo.disk = dict(files)
+        project.repo.commit(files, "a person's")
+
+    meanwhile(project, "T2", commits)
+    project.build(settings=settings)
+    assert project.repo.text(FILE) == "note\n[x] T1\n[x] T2\n"
+    assert project.recorded()[-1] == "note [x] T1 [x] T2"
+    tip = project.repo.tip
+    assert project.build() == []
+    assert project.repo.tip == tip
+
+
 def test_a_file_that_nobody_edited_is_not_ticked_at_the_end() -> None:
     project = Boxed("b: a", "c: b", a="1")
     project.build(settings=replace(Settings(), tick=True))
