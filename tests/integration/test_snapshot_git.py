@@ -11,6 +11,7 @@ from fakes_git import EXECUTABLE, PLAIN, SYMLINK, RealGit, hermetic
 
 from specbuild.engine.task import Entry
 from specbuild.errors import RepositoryError
+from specbuild.git.files import Files, aside_folder
 from specbuild.git.hashing import blob_id
 from specbuild.git.repository import Repository
 from specbuild.git.snapshot import CommitSnapshot, WorkingTree
@@ -550,3 +551,42 @@ def test_a_commit_is_read_where_trees_are_missing(git: RealGit, tmp_path: Path) 
     snapshot = CommitSnapshot(repository, repository.head)
     assert snapshot.read("src/b.txt") == b"b\n"
     assert snapshot.tree == git.git("rev-parse", "HEAD^{tree}")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_snapshot_that_advances_over_a_file_that_became_a_folder_is_as_a_new_one(
+    git: RealGit, *, turned: bool
+) -> None:
+    git.write("a", "a\n")
+    git.write("f/x", "x\n")
+    first = git.commit("before")
+    git.git("rm", "-rq", "a", "f")
+    git.write("a/x", "x\n")
+    git.write("f", "f\n")
+    second = git.commit("after")
+    repository = Repository.open(str(git.folder))
+    moved, new = CommitSnapshot(repository, first), CommitSnapshot(repository, second)
+    assert moved.entry("a") is not None
+    paths = ["a", "a/x", "f", "f/x"]
+    moved.advance(second, {path: new.entry(path) for path in (reversed(paths) if turned else paths)})
+    assert {path: moved.entry(path) for path in paths} == {path: new.entry(path) for path in paths}
+    assert moved.below("") == new.below("")
+    assert [moved.exists(path) for path in ("a/", "f/", "a/x", "f/x")] == [True, False, True, False]
+
+
+def test_a_file_is_looked_at_last_when_it_is_to_be_replaced(git: RealGit) -> None:
+    git.commit("one", a_txt="one\n")
+    repository = Repository.open(str(git.folder))
+    files = Files(repository, aside_folder(repository))
+    entry = Entry(PLAIN, blob_id(b"two\n"))
+
+    def saves() -> bool:
+        """As an editor might, while the new file is written aside."""
+        (git.folder / "a.txt").write_text("typed\n")
+        return False
+
+    assert not files.place("a.txt", entry, b"two\n", still=saves)
+    assert (git.folder / "a.txt").read_text() == "typed\n"
+    assert os.listdir(aside_folder(repository)) == []
+    assert files.place("a.txt", entry, b"two\n", still=lambda: True)
+    assert (git.folder / "a.txt").read_text() == "two\n"
