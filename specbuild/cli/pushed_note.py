@@ -19,9 +19,14 @@ from specbuild.project import DEFAULT_FILES
 
 
 def remember(judgement: Judgement) -> None:
-    """Writes the note, if nothing was told of a pushed commit."""
+    """Writes the note, if nothing was told of a pushed commit.
+
+    There is one note: that of what is checked out, which is pushed again and again, stays.
+    """
     here = judgement.here
-    if judgement.silent and here.commit is not None and not here.repository.is_bare:
+    if here.repository.is_bare or here.commit is None or here.commit != here.repository.head:
+        return
+    if judgement.silent:
         _write(here, here.commit, here.branch)
 
 

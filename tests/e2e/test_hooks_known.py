@@ -167,6 +167,14 @@ def test_an_older_commit_and_another_line_of_history_are_judged(clone: Clone) ->
     assert judged(clone, branch="other")[1] is False
 
 
+def test_what_is_known_of_what_is_checked_out_stays_known_after_the_push_of_another_branch(
+    clone: Clone,
+) -> None:
+    clone.git("branch", "beside", "HEAD~1")
+    assert judged(clone, "beside", branch="beside") == (0, False)
+    assert judged(clone) == (0, True)
+
+
 def test_variables_that_ask_for_more_are_heard(clone: Clone) -> None:
     assert judged(clone, SPECBUILD_SKIP="T001")[1] is False
     assert judged(clone, SPECBUILD="0")[0] == 0
