@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gitbox import Box, environment
@@ -167,7 +167,9 @@ def the_environment_without_it(_box: Box) -> None:
 
 @change
 def mode(box: Box) -> None:
-    (box.folder / "in/a.txt").chmod(0o755)
+    path = box.folder / "in/a.txt"
+    if path.is_file():
+        path.chmod(0o755)
 
 
 @change
@@ -202,6 +204,13 @@ def a_link_for_a_file(box: Box) -> None:
     path.unlink(missing_ok=True)
     path.parent.mkdir(exist_ok=True)
     path.symlink_to("2.txt")
+
+
+def apply(box: Box, names: Iterable[str]) -> None:
+    """One change after the other; one that those before it made impossible is none."""
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError):
+            CHANGES[name](box)
 
 
 def quietly(act: Callable[[], int | None]) -> tuple[int | None, str, str]:

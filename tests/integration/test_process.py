@@ -273,6 +273,7 @@ def test_kill_9_of_specbuild_takes_the_recipe_with_it(tmp_path: Path) -> None:
     )
     try:
         leader, child = pid_in(tmp_path / "leader"), pid_in(tmp_path / "child")
+        time.sleep(0.3)  # the recipe may be that far before its parent has told the watchdog of it
         assert alive(leader)
         assert alive(child)
     finally:

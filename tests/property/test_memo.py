@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import campaign, in_part
-from changes import CHANGES, built, full, settle
+from changes import CHANGES, apply, built, full, settle
 from gitbox import Box
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
@@ -66,7 +66,7 @@ def after_each(rounds: list[str]) -> None:
     with built() as box:
         for number, name in enumerate(rounds):
             settle()
-            CHANGES[name](box)
+            apply(box, [name])
             full(["-q", "--yes"] if number % 2 else STATUS)
         agree(box)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from campaigns import campaign, in_part
-from changes import CHANGES, built, full, quietly, same_size_same_time, settle
+from changes import CHANGES, apply, built, full, quietly, same_size_same_time, settle
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -55,8 +55,7 @@ def answers_agree(rounds: list[list[str]]) -> None:
     with built() as box:
         for names in rounds:
             settle()
-            for name in names:
-                CHANGES[name](box)
+            apply(box, names)
             for form in FORMS:
                 told = fast(form)
                 if told[0] is not None:
