@@ -127,11 +127,11 @@ def _edited(top: str, paths: list[bytes]) -> bool:
     """Whether one of the files has other bytes than the index. (`git diff` would look at all files.)"""
     _, listed = git(top, ["--literal-pathspecs", "ls-files", "--stage", "-z", "--", *paths])
     code, hashed = git(top, ["hash-object", "--", *paths])
-    staged: dict[bytes, bytes] = {}
+    held: dict[bytes, bytes] = {}
     for row in listed.split(b"\0")[:-1]:
         entry, _, path = row.partition(b"\t")
-        staged[path] = entry.split(b" ")[1]
-    return code != 0 or [staged.get(path) for path in paths] != hashed.split()
+        held[path] = entry.split(b" ")[1]
+    return code != 0 or [held.get(path) for path in paths] != hashed.split()
 
 
 def _copied(index: str, copy: str) -> bytes:

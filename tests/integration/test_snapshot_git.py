@@ -11,6 +11,9 @@ from fakes_git import EXECUTABLE, PLAIN, SYMLINK, RealGit, hermetic
 
 from specbuild.engine.task import Entry
 from specbuild.errors import RepositoryError
+from specbuild.git import files as files_module
+from specbuild.git import follow
+from specbuild.git.committer import GitCommitter
 from specbuild.git.files import Files, aside_folder
 from specbuild.git.hashing import blob_id
 from specbuild.git.repository import Repository
@@ -590,3 +593,27 @@ def test_a_file_is_looked_at_last_when_it_is_to_be_replaced(git: RealGit) -> Non
     assert os.listdir(aside_folder(repository)) == []
     assert files.place("a.txt", entry, b"two\n", still=lambda: True)
     assert (git.folder / "a.txt").read_text() == "two\n"
+
+
+def test_a_save_while_a_file_is_written_aside_is_not_written_over(
+    git: RealGit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git.commit("one", a_txt="one\n")
+    repository = Repository.open(str(git.folder))
+    target, create = git.folder / "a.txt", files_module._create
+
+    def meanwhile(aside: str, mode: int, data: bytes, raw: files_module.Raw | None) -> None:
+        create(aside, mode, data, raw)
+        target.write_text("typed\n")
+
+    monkeypatch.setattr(files_module, "_create", meanwhile)
+    committer = GitCommitter(repository, repository.head_ref)
+    one, two = Entry(PLAIN, blob_id(b"one\n")), Entry(PLAIN, committer.store(b"two\n"))
+    assert not committer.write("a.txt", b"two\n", instead=one)
+    target.write_text("one\n")
+    assert not committer.place("a.txt", two, instead=one)
+    target.write_text("one\n")
+    found = follow.look(Files(repository, aside_folder(repository)), ["a.txt"], repository.index_file())
+    files = Files(repository, aside_folder(repository))
+    assert not follow._write(files, "a.txt", two, b"two\n", found["a.txt"])
+    assert target.read_text() == "typed\n"

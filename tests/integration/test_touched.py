@@ -222,6 +222,22 @@ def test_what_is_staged_while_git_looks_is_seen(
     assert answer(*form) is None
 
 
+def test_no_note_is_left_of_an_index_that_changes_while_it_is_written(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = touched.staged
+
+    def meanwhile(top: str) -> bytes:
+        box.type("other/z.txt", "staged meanwhile\n")
+        box.git("add", "other/z.txt")
+        return look(top)
+
+    monkeypatch.setattr(remember, "staged", meanwhile)
+    box.type("in/a.txt", "b\n")
+    assert full(["-q"])[0] == 0
+    assert not (box.folder / ".git/specbuild/noop").exists()
+
+
 def test_a_split_index_is_for_the_full_path(box: Box) -> None:
     box.git("update-index", "--split-index")
     assert answer() is None
