@@ -170,7 +170,12 @@ def test_an_older_commit_and_another_line_of_history_are_judged(clone: Clone) ->
 def test_what_is_known_of_what_is_checked_out_stays_known_after_the_push_of_another_branch(
     clone: Clone,
 ) -> None:
-    clone.git("branch", "beside", "HEAD~1")
+    clone.git("switch", "-q", "-c", "beside")
+    clone.commit("another input", **{"in.txt": "2\n"})
+    clone.build()
+    clone.git("switch", "-q", "main")
+    assert judged(clone)[0] == 0
+    assert judged(clone) == (0, True)
     assert judged(clone, "beside", branch="beside") == (0, False)
     assert judged(clone) == (0, True)
 

@@ -61,6 +61,13 @@ class Boxed(Project):
         return [" ".join(self.repo.blobs[files[FILE].oid].decode().split("\n")).strip() for files in trees]
 
 
+def commits(project: Boxed, text: str) -> None:
+    """A person's commit of the task file."""
+    files = {**project.repo.disk, FILE: Entry(PLAIN, project.repo.store(text.encode()))}
+    project.repo.disk = dict(files)
+    project.repo.commit(files, "a person's")
+
+
 class Noting(FakeCommitter):
     """Remembers what each blob was said to be made of."""
 
@@ -202,13 +209,7 @@ def test_a_commit_of_a_person_that_took_a_tick_back_is_put_right_at_the_end(
     """They began their edit before T1 was ticked, and committed it while T2 ran."""
     project = Boxed(f"b: a {marks}", f"c: b {marks}", a="1")
 
-    def commits() -> None:
-        files = dict(project.repo.disk)
-        files[FILE] = Entry(PLAIN, project.repo.store(b"note\n[ ] T1\n[ ] T2\n"))
-        project.repo.disk = dict(files)
-        project.repo.commit(files, "a person's")
-
-    meanwhile(project, "T2", commits)
+    meanwhile(project, "T2", lambda: commits(project, "note\n[ ] T1\n[ ] T2\n"))
     project.build(settings=settings)
     assert project.repo.text(FILE) == "note\n[x] T1\n[x] T2\n"
     assert project.recorded()[-1] == "note [x] T1 [x] T2"
@@ -259,13 +260,7 @@ def test_a_task_that_changed_nothing_but_boxes_changed_nothing() -> None:
 def test_boxes_are_the_branches_where_it_and_the_task_changed_the_file() -> None:
     project = Boxed("b: a [keep] [any] [worktree]", "c: a", tasks="[ ] T1\none\n[ ] T2\ntwo\n", a="1")
 
-    def commits() -> None:
-        files = dict(project.repo.disk)
-        files[FILE] = Entry(PLAIN, project.repo.store(b"[ ] T1\none\n[x] T2\nTWO\n"))
-        project.repo.disk = dict(files)
-        project.repo.commit(files, "a person's")
-
-    edits(project, "[x] T1\nONE\n[ ] T2\ntwo\n", commits)
+    edits(project, "[x] T1\nONE\n[ ] T2\ntwo\n", lambda: commits(project, "[ ] T1\none\n[x] T2\nTWO\n"))
     project.executors.ran.clear()
     project.build(only=["T1"])
     assert project.repo.text(FILE) == "[x] T1\nONE\n[x] T2\nTWO\n"
