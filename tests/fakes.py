@@ -283,6 +283,7 @@ class FakeWorkspaces:
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self.last: FakeSandbox | None = None
+        self.opened: list[str] = []  # ids of tasks
 
     @contextmanager
     def open(
@@ -294,6 +295,7 @@ class FakeWorkspaces:
         isolation: Isolation,
         visible: Sequence[RepoPath] | None,
     ) -> Iterator[FakeSandbox]:
+        self.opened.append(task.name.id)
         self.last = self.sandbox(self.repo, owned, start, isolation == "none")
         yield self.last
 
@@ -424,11 +426,14 @@ def make(files: Files, task: Task, repo: Repo, inputs: Sequence[RepoPath]) -> No
 
 
 class FakeClock:
-    def __init__(self) -> None:
+    """Each look at it takes so many seconds."""
+
+    def __init__(self, tick: float = 1.0) -> None:
         self.time = 0.0
+        self.tick = tick
 
     def now(self) -> float:
-        self.time += 1.0
+        self.time += self.tick
         return self.time
 
     def sleep(self, seconds: float, cancelled: Callable[[], bool]) -> None:
@@ -499,6 +504,7 @@ class Project:
         self.end: RunFinished | None = None
         self.builder: Builder | None = None  # of the last run
         self.judge = Judge
+        self.tick = 1.0  # seconds that each look at the clock takes; with few, tasks wait in line for workers
 
     def load(self) -> tuple[EngineProject, Judge]:
         tasks = [rule(line, position) for position, line in enumerate(self.rules)]
@@ -550,7 +556,7 @@ class Project:
             self.load,
             World(tree, FakeHistory(self.repo), self.workspaces, FakeCommitter(self.repo)),
             self.executors,
-            FakeClock(),
+            FakeClock(self.tick),
             request=Request(
                 choice=chosen,
                 forced=frozenset(TaskName("tasks.md", id_) for id_ in forced),

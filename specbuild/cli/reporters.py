@@ -11,7 +11,7 @@ from specbuild.cli.options import Options
 from specbuild.cli.parts import Here
 from specbuild.cli.telling import Telling
 from specbuild.config import Runs
-from specbuild.engine.events import Event, TaskFinished, TaskOutput, Warned
+from specbuild.engine.events import Event, TaskFinished, TaskOutput, TaskStarted, Warned
 from specbuild.engine.task import TaskName
 from specbuild.git.history import GitHistory
 from specbuild.plugins.loading import Plugins
@@ -42,7 +42,8 @@ class Reporters:
         self._diagnoses: dict[TaskName, Any] = {}
 
     def emit(self, event: Event) -> None:
-        self._tell(event)
+        # A worker that begins a task does not stand in a queue for that.
+        self._tell(event, wait=not isinstance(event, TaskStarted))
 
     def warn(self, message: str) -> None:
         """May be called by a plugin's thread for which a listener waits."""

@@ -11,7 +11,7 @@ from specbuild.engine.progress import Progress
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.request import Request, Review, Reviewer
 from specbuild.engine.reuse import supply
-from specbuild.engine.start import start_of
+from specbuild.engine.start import Start, start_of
 from specbuild.engine.task import Task
 from specbuild.engine.underway import UnderWay
 from specbuild.engine.verdict import Verdict
@@ -48,7 +48,7 @@ class Builder:
         self._inbox = Inbox()
         self._interruption = Interruption(self._inbox.wake)
         self._progress = Progress(load, world, request, settings, emit)
-        workers = Workers(executors, clock, self._inbox, emit)
+        workers = Workers(executors, clock, self._inbox, emit, began=self._progress.started)
         self._under_way = UnderWay(
             self._progress,
             workers=workers,
@@ -83,6 +83,8 @@ class Builder:
             except BaseException:
                 self._under_way.interrupt()
                 raise
+            finally:
+                self._under_way.close()
         return self._progress.summary(self._clock.now() - began, interrupted=interrupted)
 
     def interrupt(self) -> None:
@@ -112,8 +114,9 @@ class Builder:
 
     def _launch(self) -> None:
         """Starts as many tasks as may run now; settles those that need no running."""
-        progress = self._progress
-        while self._may_start():
+        progress, under_way = self._progress, self._under_way
+        under_way.begin_waiting()
+        while under_way.takes_more and not (progress.stopping or progress.plan_is_old):
             if self._due_gate():
                 return
             position = progress.schedule.next(self._may_overlap)
@@ -124,13 +127,27 @@ class Builder:
                 progress.stopping = not self._under_way.count
                 return
             self._interruption.heed()
-            progress.schedule.start(position)
-            self._begin(position)
+            if not under_way.full:
+                progress.schedule.start(position)
+                self._begin(position)
+            elif not self._line_up(position):
+                return
 
-    def _may_start(self) -> bool:
-        progress = self._progress
-        full = len(self._under_way.running) >= self._settings.workers
-        return not (progress.stopping or progress.plan_is_old or full)
+    def _line_up(self, position: int) -> bool:
+        """Opens a task before a worker is free for it, if that concerns nothing but its own paths."""
+        progress, judge = self._progress, self._progress.judge
+        judge.renew(position, self._world.tree.touched)
+        verdict, task = progress.verdict(position), judge.graph.tasks[position]
+        start = None
+        if verdict.stale:
+            if position in progress.schedule.must_run or self._repeats(task, verdict):
+                return False
+            start = start_of(judge, position, self._world.tree)
+            if start.lost is not None or not progress.transactions.is_plain(position, start):
+                return False
+        progress.schedule.start(position)
+        self._begin(position, start)
+        return True
 
     def _leave_off(self) -> None:
         """A person switched branches: what is in the working tree now is not what this run is about."""
@@ -141,10 +158,11 @@ class Builder:
         self._progress.end(error, str(error))
 
     def _may_overlap(self, position: int) -> bool:
-        if not self._under_way.running:
+        opened = self._under_way.opened
+        if not opened:
             return True
         tasks = self._progress.judge.graph.tasks
-        together = [tasks[p] for p in (*self._under_way.running, position)]
+        together = [tasks[p] for p in (*opened, position)]
         if any(task.alone for task in together):
             return False
         return self._settings.overlap == "all" or all(task.text.parallel for task in together)
@@ -153,10 +171,14 @@ class Builder:
         limit = self._settings.limit
         return limit is not None and self._progress.tally.ran + self._under_way.count >= limit
 
-    def _begin(self, position: int) -> None:
-        """Judges a task whose turn has come, and does what its verdict asks for."""
+    def _begin(self, position: int, start: Start | None = None) -> None:
+        """Judges a task whose turn has come, and does what its verdict asks for.
+
+        `start`: that of a plain task that was judged just now.
+        """
         progress, judge = self._progress, self._progress.judge
-        judge.renew(position, self._world.tree.touched)
+        if start is None:
+            judge.renew(position, self._world.tree.touched)
         verdict = progress.verdict(position)
         task = judge.graph.tasks[position]
         if not verdict.stale:
@@ -173,7 +195,10 @@ class Builder:
             if found is not None:
                 self._under_way.reuse(position, verdict, found)
                 return
-        start = start_of(judge, position, self._world.tree)
+        plain = start is not None
+        if start is None:
+            start = start_of(judge, position, self._world.tree)
+            plain = progress.transactions.is_plain(position, start)
         refusal = progress.purse.refusal(task.executor)
         unseen = task.review and self._request.review is None
         if start.lost is not None:
@@ -183,7 +208,7 @@ class Builder:
         elif refusal is not None:
             progress.block(position, refusal)
         else:
-            self._under_way.start(position, verdict, start)
+            self._under_way.start(position, verdict, start, plain=plain)
 
     def _repeats(self, task: Task, verdict: Verdict) -> bool:
         """Whether this would repeat a completed `keep` task; one that was rolled back is not completed."""

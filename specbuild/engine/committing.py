@@ -1,6 +1,5 @@
 """Group commit: what completes within a moment goes together, since one commit costs as much as many."""
 
-import threading
 from collections.abc import Iterator, Sequence
 
 from specbuild.engine.inbox import Committed, Inbox
@@ -8,6 +7,7 @@ from specbuild.engine.ports import Moved
 from specbuild.engine.task import Oid
 from specbuild.engine.transaction import Transactions
 from specbuild.engine.work import Done, Member, Work
+from specbuild.threads import SerialThread
 
 MOMENT = 0.05
 """Seconds without news after which what waits is committed."""
@@ -23,7 +23,7 @@ class GroupCommit:
         self._inbox = inbox
         self._waiting: list[Member] = []  # completed; their commit waits for the one under way
         self._committing: Sequence[Member] = ()
-        self._thread: threading.Thread | None = None
+        self._thread = SerialThread("committer")
 
     @property
     def count(self) -> int:
@@ -64,9 +64,7 @@ class GroupCommit:
                 answer = error
             self._inbox.put(Committed(group, answer))
 
-        thread = threading.Thread(target=body, name="committer", daemon=True)
-        thread.start()
-        self._thread = thread
+        self._thread.do(body)
         self._waiting, self._committing = [], group.members
         return ()
 
@@ -82,8 +80,8 @@ class GroupCommit:
         return list(zip(event.group.members, made, strict=True))
 
     def join(self) -> None:
-        if self._thread is not None:
-            self._thread.join()
+        """Waits for the commit that is being made."""
+        self._thread.close()
 
     def given_up(self) -> Iterator[Work]:
         """What waits, and shall wait no longer."""

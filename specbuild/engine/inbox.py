@@ -16,6 +16,7 @@ class Answer(NamedTuple):
     work: Work
     stage: str  # "setup", "run" or "verify"
     outcome: Failure | Ran
+    follows: Work | None = None  # what it began then, of what waited in line
 
 
 class Committed(NamedTuple):
@@ -58,6 +59,8 @@ class Inbox:
 
     def leftovers(self) -> Iterator[Answer | Committed]:
         """What came and was not taken; does not wait."""
+        while self._held:
+            yield self._held.popleft()
         while True:
             try:
                 event = self._queue.get_nowait()

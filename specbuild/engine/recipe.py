@@ -94,7 +94,7 @@ def _fill_shell(text: str, values: Values) -> str:
     variables: dict[str, str] = {}
     pieces: list[str] = []
     done = 0
-    for match, context in zip(found, contexts(text, [match.start() for match in found]), strict=True):
+    for match, context in zip(found, contexts(text, tuple(match.start() for match in found)), strict=True):
         words = _words(values[match[1]])
         pieces += [text[done : match.start()], _shell_literal(match[0], match[1], words, context, variables)]
         done = match.end()

@@ -1,7 +1,7 @@
 """Where a position in a shell script stands: in code, between quotes, in a comment or a here-document."""
 
 import re
-from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from specbuild.patterns import Pattern
@@ -35,11 +35,11 @@ _WORD_START = frozenset(" \t\n;&|()")
 _CLOSERS = {"$(": ")", "${": "}", "`": "`", "$((": "))", "((": "))", "(": ")"}
 
 
-def contexts(script: str, positions: Sequence[int]) -> Iterator[Context]:
+@lru_cache(maxsize=256)  # one rule's recipe serves many tasks
+def contexts(script: str, positions: tuple[int, ...]) -> tuple[Context, ...]:
     """The context of each position; `positions` ascend."""
     reader = _Reader(script)
-    for position in positions:
-        yield reader.advance(position)
+    return tuple(reader.advance(position) for position in positions)
 
 
 class _Reader:

@@ -34,6 +34,10 @@ class Purse:
             self._costly.add(executor)
 
     @property
+    def limited(self) -> bool:
+        return self.usd is not None or self.tokens is not None
+
+    @property
     def left_usd(self) -> float | None:
         """None: no limit."""
         return None if self.usd is None else max(0.0, self.usd - self.spent.get("cost_usd", 0))

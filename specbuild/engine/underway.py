@@ -12,7 +12,7 @@ from specbuild.engine.events import Outcome
 from specbuild.engine.inbox import Answer, Committed, Inbox
 from specbuild.engine.interruption import Interruption
 from specbuild.engine.moved import Overtaken
-from specbuild.engine.ports import Clock, Failure, Refused, Unusable
+from specbuild.engine.ports import Attempt, Clock, Failure, Refused, Unusable
 from specbuild.engine.progress import Progress
 from specbuild.engine.record import Results
 from specbuild.engine.request import Review
@@ -24,6 +24,9 @@ from specbuild.engine.transaction import BranchSwitched
 from specbuild.engine.verdict import Verdict
 from specbuild.engine.work import Done, Work
 from specbuild.engine.workers import Stage, Workers
+
+SHORT = 1.0
+"""Where attempts take fewer seconds than this on average, the next task is opened before a worker is free."""
 
 PATIENCE = 5
 """So many times a task begins again because the branch or its inputs moved under it."""
@@ -50,23 +53,74 @@ class UnderWay:
         self._interruption = interruption
         self._environment = environment
         self._commits = GroupCommit(inbox)
+        self._line: dict[int, Work] = {}  # open, and as far as we know waiting for a worker
+        self._settled, self._seconds = 0, 0.0  # attempts that were answered, and how long they took
 
     @property
     def count(self) -> int:
-        return len(self.running) + self._commits.count
+        return len(self.opened) + self._commits.count
+
+    @property
+    def opened(self) -> Sequence[int]:
+        """Tasks that run, or are next in line for a worker."""
+        return [*self.running, *self._line]
+
+    @property
+    def full(self) -> bool:
+        """Whether every worker has a task."""
+        return len(self.running) >= self._progress.settings.workers
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether a task may be opened: one for each worker; of short ones, as many to wait in line."""
+        settings = self._progress.settings
+        if not self.full or len(self._line) >= settings.workers:
+            return not self.full
+        may_stop = settings.keep_going is False or self._progress.purse.limited
+        short = self._settled > 0 and self._seconds < SHORT * self._settled
+        return settings.workers > 1 and short and not may_stop
 
     # -- starting ---------------------------------------------------------------------------------
 
-    def start(self, position: int, verdict: Verdict, start: Start) -> None:
-        busy = {work.worker for work in self.running.values()}
-        worker = next(number for number in count(1) if number not in busy)
-        plain = self._progress.transactions.is_plain(position, start)
+    def start(self, position: int, verdict: Verdict, start: Start, *, plain: bool) -> None:
+        """Opens a task; it begins at once, or if every worker has one (then only a plain one may be given)
+        as soon as the first is free.
+        """
         if not plain:
             self.flush()
-        work = self._open(position, verdict, start, worker, self._place())
-        if work is not None:
-            work.plain = plain and self._progress.settings.workers > 1
+        line_up = self.full
+        work = self._open(position, verdict, start, 0 if line_up else self._idle_worker(), self._place())
+        if work is None:
+            return
+        work.plain = plain and self._progress.settings.workers > 1
+        if line_up:
+            self._line[position] = work
+            self._workers.line_up(work, self._given(work))
+        else:
             self._begin(work)
+
+    def _idle_worker(self) -> int:
+        busy = {work.worker for work in self.running.values()}
+        return next(number for number in count(1) if number not in busy)
+
+    def begin_waiting(self) -> None:
+        """Who waits in line begins if a worker is free; all are given back where nothing more is to start."""
+        nothing_more = self._progress.stopping or self._progress.plan_is_old
+        while (nothing_more or not self.full) and (work := self._take_back()) is not None:
+            if nothing_more:
+                self._progress.transactions.abandon(work, keep=False, why="nothing more is started")
+            else:
+                work.begin(self._idle_worker(), self._clock.now())
+                self._begin(work)
+
+    def _take_back(self) -> Work | None:
+        found = self._workers.take_back()
+        return None if found is None else self._line.pop(found[0].position)
+
+    def _hear(self, event: Answer) -> None:
+        """A worker may have begun the next in line."""
+        if event.follows is not None:
+            self.running[event.follows.position] = self._line.pop(event.follows.position)
 
     def reuse(self, position: int, verdict: Verdict, supply: Supply) -> None:
         """Records what another checkpoint supplies, without an attempt."""
@@ -108,10 +162,12 @@ class UnderWay:
         self._send(work, "setup" if fresh else "run", delay=delay)
 
     def _send(self, work: Work, stage: Stage, *, delay: float = 0.0) -> None:
+        self._workers.send(work, stage, self._given(work), delay=delay)
+
+    def _given(self, work: Work) -> Attempt:
         purse = self._progress.purse
         given = attempt.given(work, self._progress.settings, self._environment)
-        given = replace(given, left_usd=purse.left_usd, left_tokens=purse.left_tokens)
-        self._workers.send(work, stage, given, delay=delay)
+        return replace(given, left_usd=purse.left_usd, left_tokens=purse.left_tokens)
 
     # -- settling ---------------------------------------------------------------------------------
 
@@ -119,11 +175,13 @@ class UnderWay:
         if isinstance(event, Committed):
             self._committed(event)
         else:
+            self._hear(event)
             self._settle(event)
 
     def _settle(self, answer: Answer) -> None:
         work, transactions = answer.work, self._progress.transactions
         work.seconds = self._clock.now() - work.began
+        self._settled, self._seconds = self._settled + 1, self._seconds + work.seconds
         self._pay(answer)
         if isinstance(answer.outcome, Failure):
             self._attempt_failed(work, answer.outcome)
@@ -309,6 +367,7 @@ class UnderWay:
         progress.transactions.head = head
         world.tree.refresh(None)
         progress.plan_is_old = True
+        self.begin_waiting()
         return bool(self.running) or progress.read_again()
 
     # -- failing ----------------------------------------------------------------------------------
@@ -353,12 +412,20 @@ class UnderWay:
             if isinstance(event, Committed):
                 with suppress(Exception):  # what it was is being told already, or the run ends anyway
                     self._committed(event)
+            else:
+                self._hear(event)
         transactions = self._progress.transactions
-        while self.running:
-            _, work = self.running.popitem()
-            transactions.abandon(work, keep=True, why="interrupted")
+        for opened in (self.running, self._line):
+            while opened:
+                _, work = opened.popitem()
+                transactions.abandon(work, keep=True, why="interrupted")
         for work in self._commits.given_up():
             transactions.abandon(work, keep=True, why="interrupted")
+
+    def close(self) -> None:
+        """Ends the threads; nothing is under way any more."""
+        self._workers.close()
+        self._commits.join()
 
 
 def _disliked(work: Work, review: Review) -> Failure:

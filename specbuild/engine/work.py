@@ -31,7 +31,7 @@ class Work:
     sandbox: Sandbox
     base: Oid | None  # HEAD's commit in its start tree
     laid: Mapping[RepoPath, Entry | None]  # what was laid over that
-    worker: int
+    worker: int  # 0: none yet
     began: float
     place: int  # n of n/m
     carried: Mapping[RepoPath, str] = field(default_factory=dict)  # see Judge.carried_bytes
@@ -50,6 +50,10 @@ class Work:
     """Task files as an attempt left them in the working tree; the commit's take their place."""
     plain: bool = False  # may be recorded together with others, see `Transactions.is_plain`
     seconds: float = 0.0
+
+    def begin(self, worker: int, now: float) -> None:
+        """A worker takes what was opened before one was free."""
+        self.worker, self.began = worker, now
 
     def log(self, text: str) -> None:
         self.output.append(text[-OUTPUT:])

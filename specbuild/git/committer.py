@@ -88,9 +88,9 @@ class GitCommitter:
             return found
 
     def attached(self) -> bool:
-        with self._mutex:
-            named = self._repo.head_ref
-            return named is None if self._ref == DETACHED else named == self._ref
+        """Does not wait for a commit that is being made."""
+        named = self._repo.head_ref
+        return named is None if self._ref == DETACHED else named == self._ref
 
     def read(self, oid: Oid) -> bytes:
         with self._mutex:

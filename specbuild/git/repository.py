@@ -115,9 +115,13 @@ class Repository:
 
     @property
     def head_ref(self) -> str | None:
-        """The full name of the ref that HEAD names, born or not; None: HEAD is detached."""
-        target = self.raw.lookup_reference("HEAD").target
-        return target if isinstance(target, str) else None
+        """The full name of the ref that HEAD names, born or not; None: HEAD is detached.
+
+        Read as git writes it, in one step, so that any thread may ask while another is in libgit2.
+        """
+        with open(f"{self.git_dir}/HEAD", "rb") as file:
+            said = file.read(4096).strip()
+        return os.fsdecode(said[4:].strip()) if said.startswith(b"ref:") else None
 
     @property
     def branch(self) -> str | None:

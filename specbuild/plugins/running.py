@@ -4,8 +4,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from specbuild.engine.ports import Attempt, Failure, Ran
@@ -13,11 +14,18 @@ from specbuild.engine.recipe import fill, placeholders
 from specbuild.hookspecs import Failed, FailedAttempt, Job, Stopped, Succeeded, Task
 from specbuild.plugins.loading import Plugins
 from specbuild.process import GRACE
+from specbuild.threads import SerialThread
 
 PATIENCE = 2 * GRACE + 2.0
 """Seconds that a plugin has to return once its time is over: its own command gets SIGTERM, then SIGKILL."""
 
+_LOOK = 0.1
+"""Seconds between two looks at whether a plugin should have returned."""
+
 _TAIL = 64 * 1024
+
+_IDLE: list[SerialThread] = []
+"""Threads that calls of plugins have left; the next ones take them."""
 
 
 class PluginExecutors:
@@ -219,30 +227,39 @@ class _Call:
         )
 
     def finish(self, function: Callable[[Job], object], patience: float) -> Failure | Ran:
-        answers: list[Failure | Ran] = []
-        thread = threading.Thread(target=lambda: answers.append(self._answer(function)), daemon=True)
+        answers: SimpleQueue[Failure | Ran | None] = SimpleQueue()
+        thread = _IDLE.pop() if _IDLE else SerialThread("plugin")
         began = time.monotonic()
-        thread.start()
+        thread.do(lambda: self._call(function, answers))
         overdue: float | None = None  # since when it should have returned
         late = False
-        while thread.is_alive():
-            thread.join(0.1)
+        while True:
+            with suppress(Empty):
+                answer = answers.get(timeout=_LOOK)
+                break
             now = time.monotonic()
             if self._timeout is not None and now - began > self._timeout + 0.2 and not late:
                 late = True  # a command of the plugin has ended by itself; its own code is told now
                 self._over.set()
             if overdue is None and (late or self._cancelled()):
                 overdue = now
-            if overdue is not None and now - overdue > patience and thread.is_alive():
+            if overdue is not None and now - overdue > patience:
                 self._abandoned = True
                 return self._failure(
                     f"{self._source} did not return {patience:g} s after it was told to stop", permanent=True
                 )
-        if not answers:  # the log raised while a plugin's error was told
+        _IDLE.append(thread)
+        if answer is None:  # the log raised while a plugin's error was told
             return self._failure(f"{self._source} failed, and its error could not be told")
-        if late and isinstance(answers[0], Ran):
+        if late and isinstance(answer, Ran):
             return self._failure(_timed_out(self._timeout), timed_out=True)
-        return answers[0]
+        return answer
+
+    def _call(self, function: Callable[[Job], object], answers: "SimpleQueue[Failure | Ran | None]") -> None:
+        answer = None
+        with suppress(BaseException):
+            answer = self._answer(function)
+        answers.put(answer)
 
     def _answer(self, function: Callable[[Job], object]) -> Failure | Ran:
         try:

@@ -75,6 +75,7 @@ def check(
 ) -> None:
     project = Project(*lines, files=dict.fromkeys(SOURCES, "0"))
     project.judge = judge
+    project.tick = 0.01  # the next tasks are opened before a worker is free
     try:
         project.load()
     except TaskFileError as error:

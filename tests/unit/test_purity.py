@@ -27,6 +27,9 @@ PURE: Final = frozenset(
 )
 """Modules of which nothing reaches outside the process."""
 
+OURS: Final = ("specbuild.engine", "specbuild.taskfile", "specbuild.errors", "specbuild.patterns")
+"""Modules of our own that are held to the same, or have nothing but names and values."""
+
 PARTLY: Final = {
     "posixpath": {"basename", "dirname", "join", "normpath"},
     "tokenize": {"TokenError", "TokenInfo", "generate_tokens", "tok_name"},
@@ -36,11 +39,14 @@ PARTLY: Final = {
 GRANTED: Final = {
     # The loop hands attempts to workers and waits for their answers; the answers themselves come over ports.
     ("engine/inbox.py", "queue"),
+    ("engine/workers.py", "specbuild.threads.SerialThread"),
     ("engine/workers.py", "threading"),
-    ("engine/committing.py", "threading"),
+    # One more makes commits, so that the loop does not wait for the disk.
+    ("engine/committing.py", "specbuild.threads.SerialThread"),
+    # The collector rests while a large file is read: that decides how long it takes, and nothing else.
+    ("taskfile/parser.py", "specbuild.heap.growing"),
     # Jitter of the back-off before a further attempt: it decides when something runs, never what.
     ("engine/retrying.py", "random.uniform"),
-    # The collector rests while a large file is read: that decides how long it takes, and nothing else.
 }
 """What one module may use all the same, each with its reason."""
 
@@ -82,7 +88,7 @@ def uses(source: str) -> Iterator[str]:
 
 
 def _pure(module: str) -> bool:
-    return module in PURE or module == "specbuild" or module.startswith("specbuild.")
+    return module in PURE or module.startswith(OURS)
 
 
 def _part(module: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from specbuild.engine.script import Context, contexts
 def places(script: str) -> list[str]:
     """Of each `@`: where it stands; `?` where the reader may be wrong; opener and delimiter where they matter."""
     marks = [at for at, char in enumerate(script) if char == "@"]
-    return [_told(context) for context in contexts(script, marks)]
+    return [_told(context) for context in contexts(script, tuple(marks))]
 
 
 def _told(context: Context) -> str:
@@ -257,10 +257,10 @@ def test_other_signs_like_it_begin_no_here_document(script: str, found: list[str
 
 
 def test_places_are_told_in_order_also_where_one_is_asked_for_twice() -> None:
-    assert [context.place for context in contexts("a '@'", [0, 3, 3, 5])] == [
+    assert [context.place for context in contexts("a '@'", (0, 3, 3, 5))] == [
         "code",
         "single",
         "single",
         "code",
     ]
-    assert list(contexts("@", [])) == []
+    assert contexts("@", ()) == ()

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes import PLAIN, FakeExecutors, FakeSandbox, FakeWorkspaces, Project, Repo, meanwhile
+from fakes import PLAIN, FakeExecutors, FakeSandbox, FakeWorkspaces, Project, Repo, make, meanwhile
 
 from specbuild.engine.build import Review
-from specbuild.engine.events import TaskFinished, TaskOutput, TaskRetried, TaskStarted, Warned
+from specbuild.engine.events import Event, TaskFinished, TaskOutput, TaskRetried, TaskStarted, Warned
 from specbuild.engine.judge import Judge
 from specbuild.engine.ports import Attempt, Failure, Ran, Refused, Unusable
 from specbuild.engine.project import Project as EngineProject
@@ -509,7 +510,7 @@ def test_one_of_two_that_wait_for_their_commit_is_overtaken_and_the_plan_read_wh
         adds()
 
     meanwhile(project, "T2", waits_and_adds)
-    meanwhile(project, "T3", lambda: until(ended(project, "T1")))
+    meanwhile(project, "T3", lambda: until(lambda: project.warnings))
     project.repo.interlopers = [adds]  # where it did not wait that long
     ran = project.build(settings=TWO_AT_ONCE)
     assert sorted(ran) == ["T1", "T1", "T2", "T3", "T4"]
@@ -573,6 +574,171 @@ def test_what_one_task_changed_of_an_earlier_ones_inputs_is_told_though_others_f
     assert project.build() == ["T1", "T2", "T3"]
     assert project.end is not None
     assert [name.id for name in project.end.left] == ["T1"]
+
+
+# -- in line for a worker
+
+
+class Heard(list[Event]):
+    """Events, and by which threads tasks were said to start."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: dict[str, str] = {}
+
+    def append(self, event: Event) -> None:
+        super().append(event)
+        if isinstance(event, TaskStarted):
+            self.threads[event.task.id] = threading.current_thread().name
+
+    @property
+    def by_workers(self) -> list[str]:
+        return sorted(id_ for id_, thread in self.threads.items() if thread.startswith("worker"))
+
+
+def short(*rules: str) -> Project:
+    """Each of eight tasks takes no time to speak of."""
+    names = "bcdefghi"
+    project = Project(*(rules or [f"{name}: a [P]" for name in names]), files={"a": "1"})
+    project.tick = 0.01
+    project.events = Heard()
+    return project
+
+
+def two_in_line(project: Project) -> Callable[[], bool]:
+    """Arranges the first two tasks; while the next two run, it comes about that two more wait in line."""
+    opened = project.workspaces.opened
+    opened.clear()
+    meanwhile(project, "T1", lambda: until(lambda: "T2" in opened))
+    meanwhile(project, "T2", lambda: until(lambda: "T5" in opened))
+    return lambda: "T6" in opened
+
+
+def by_workers(project: Project) -> list[str]:
+    assert isinstance(project.events, Heard)
+    return project.events.by_workers
+
+
+def test_where_tasks_are_short_workers_begin_the_next_by_themselves() -> None:
+    project = short()
+    assert sorted(project.build(settings=TWO_AT_ONCE)) == [f"T{number}" for number in range(1, 9)]
+    assert by_workers(project)
+    assert [event.outcome for event in project.finished()] == ["completed"] * 8
+    starts = [event for event in project.events if isinstance(event, TaskStarted)]
+    assert sorted(start.position for start in starts) == list(range(1, 9))
+    assert {start.worker for start in starts} <= {1, 2}
+    assert project.build() == []
+
+
+def test_no_more_run_at_once_than_there_are_workers() -> None:
+    project, at_once, most = short(), set[str](), list[int]()
+    mutex = threading.Lock()
+
+    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        with mutex:
+            at_once.add(task.name.id)
+            most.append(len(at_once))
+        make(sandbox.files, task, repo, list(task.inputs))
+        with mutex:
+            at_once.discard(task.name.id)
+
+    project.executors.bodies = {f"T{number}": body for number in range(1, 9)}
+    project.build(settings=TWO_AT_ONCE)
+    assert max(most) <= 2
+    assert len(most) == 8
+
+
+@pytest.mark.parametrize(
+    ("how", "tick"),
+    [
+        (Settings(), 0.01),
+        (TWO_AT_ONCE, 1.0),
+        (replace(TWO_AT_ONCE, keep_going=False), 0.01),
+        (replace(TWO_AT_ONCE, budget_usd=1.0), 0.01),
+        (replace(TWO_AT_ONCE, run_hooks=True), 0.01),
+    ],
+    ids=["one worker", "long tasks", "the first failure ends all", "a budget", "git's hooks look at HEAD"],
+)
+def test_nothing_waits_in_line_where_that_might_matter(how: Settings, tick: float) -> None:
+    project = short()
+    project.tick = tick
+    assert len(project.build(settings=how)) == 8
+    assert by_workers(project) == []
+
+
+def test_what_waits_in_line_counts_for_the_limit() -> None:
+    project = short()
+    assert len(project.build(settings=replace(TWO_AT_ONCE, limit=5))) == 5
+
+
+def test_a_task_that_is_alone_does_not_wait_in_line_behind_others() -> None:
+    project = short("b: a [P]", "c: a [P]", "d: a [P]", "e: a", "f: a [P]", "g: a [P]", "h: a")
+    running: set[str] = set()
+    seen: dict[str, set[str]] = {}
+
+    def body(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        running.add(task.name.id)
+        seen[task.name.id] = set(running)
+        make(sandbox.files, task, repo, list(task.inputs))
+        seen[task.name.id] |= running
+        running.discard(task.name.id)
+
+    project.executors.bodies = {f"T{number}": body for number in range(1, 8)}
+    project.build(settings=Settings(jobs=2, overlap="marked"))
+    assert [seen["T4"], seen["T7"]] == [{"T4"}, {"T7"}]
+
+
+def test_what_waits_in_line_is_put_back_where_a_signal_ends_the_run() -> None:
+    project = short()
+    project.build()  # one by one, so that all take as long
+    before = project.targets()
+    commits(project, a="2")
+    waiting = two_in_line(project)
+
+    def interrupted() -> None:
+        until(waiting)
+        interrupts(project)()
+        assert project.builder is not None
+        workers = project.builder._under_way._workers
+        until(lambda: workers.cancelled)
+
+    meanwhile(project, "T3", interrupted)
+    meanwhile(project, "T4", interrupted)
+    project.build(settings=TWO_AT_ONCE)
+    assert project.end is not None
+    assert project.end.exit_code == 130
+    recorded = {event.task.id for event in project.finished()}
+    assert recorded <= {"T1", "T2"}  # or one of them still waited for its commit
+    made = {path for path, text in project.targets().items() if text != before[path]}
+    assert made == {{"T1": "b", "T2": "c"}[id_] for id_ in recorded}
+
+
+def test_what_waits_in_line_is_put_back_and_opened_anew_where_the_plan_is_read_again() -> None:
+    rules = ["b: a [P]", "c: a [P]", "d: x [P]", *(f"{name}: a [P]" for name in "efghi")]
+    project = Reading(*rules, files={"a": "1", "x": "1"})
+    project.tick = 0.01
+
+    waiting = two_in_line(project)
+
+    def moved() -> None:
+        until(waiting)
+        commits(project, x="2")
+
+    def put_back() -> None:
+        until(lambda: project.warnings)
+        assert project.builder is not None
+        under_way = project.builder._under_way  # noqa: SLF001
+        until(lambda: not under_way._line)  # noqa: SLF001
+
+    meanwhile(project, "T3", moved)
+    for id_ in ("T4", "T5"):
+        meanwhile(project, id_, put_back)
+    project.build(settings=TWO_AT_ONCE)
+    assert project.end is not None
+    assert (project.end.headline, project.readings) == ("complete", 2)
+    assert project.workspaces.opened.count("T6") == 2
+    assert project.targets() == project.clean()
+    assert project.build(settings=TWO_AT_ONCE) == []
 
 
 # -- interrupts

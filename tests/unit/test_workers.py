@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from fakes import FakeClock
@@ -14,7 +15,7 @@ from specbuild.engine.ports import Attempt, Failure, Ran
 from specbuild.engine.project import Settings
 from specbuild.engine.retrying import Retry
 from specbuild.engine.spending import Purse
-from specbuild.engine.work import OUTPUT
+from specbuild.engine.work import OUTPUT, Work
 from specbuild.engine.workers import Stage, Workers
 
 Log = Callable[[str], None]
@@ -44,9 +45,10 @@ class Scripted:
 class Crew:
     def __init__(self, executors: Scripted) -> None:
         self.events: list[Event] = []
+        self.began: list[Work] = []
         self.clock = FakeClock()
         self.inbox = Inbox()
-        self.workers = Workers(executors, self.clock, self.inbox, self.events.append)
+        self.workers = Workers(executors, self.clock, self.inbox, self.events.append, began=self.began.append)
         self.work = work()
 
     def send(self, stage: Stage = "run", *, delay: float = 0.0) -> Answer:
@@ -115,7 +117,7 @@ def test_a_delay_ends_where_the_run_is_cancelled() -> None:
 
     crew = Crew(Scripted())
     crew.clock = Waiting()
-    crew.workers = Workers(Scripted(), crew.clock, crew.inbox, crew.events.append)
+    crew.workers = Workers(Scripted(), crew.clock, crew.inbox, crew.events.append, began=crew.began.append)
     crew.send(delay=7.5)
     crew.workers.cancel()
     crew.send(delay=100.0)
@@ -194,3 +196,55 @@ def test_who_begins_again_takes_over_what_counts() -> None:
     again.takes_over(earlier)
     assert (again.disturbed, again.overtaken, again.attempt, again.asked) == (1, 2, 3, 4)
     assert (again.failures, again.usage) == ([Failure(1, "no", "")], {"tokens": 5})
+
+
+def given(work: Work) -> Attempt:
+    return attempt.given(work, Settings(), {})
+
+
+def test_a_worker_that_has_done_its_task_begins_the_next_in_line() -> None:
+    crew = Crew(Scripted())
+    crew.work.worker = 2
+    following = work(5)
+    crew.workers.line_up(following, given(following))
+    assert crew.send() == Answer(crew.work, "run", Ran("run"), following)
+    assert crew.inbox.take() == Answer(following, "run", Ran("run"))
+    assert (following.worker, following.began) == (2, 1.0)
+    assert crew.began == [following]
+    assert crew.workers.take_back() is None
+
+
+def test_who_waits_in_line_can_be_taken_back() -> None:
+    crew = Crew(Scripted())
+    following = work(5)
+    crew.workers.line_up(following, given(following))
+    assert crew.workers.take_back() == (following, given(following))
+    assert crew.send().follows is None
+
+
+def fails(_log: Log, _cancelled: Cancelled) -> None:
+    raise ValueError("no")
+
+
+@pytest.mark.parametrize("why", ["failed", "setup", "to be verified", "to be reviewed", "cancelled"])
+def test_a_worker_whose_task_is_not_done_leaves_the_line_alone(why: str) -> None:
+    crew = Crew(Scripted(fails) if why == "failed" else Scripted())
+    if why == "to be verified":
+        crew.work.task = replace(crew.work.task, verify="true")
+    if why == "to be reviewed":
+        crew.work.task = replace(crew.work.task, review=True)
+    if why == "cancelled":
+        crew.workers.cancel()
+    following = work(5)
+    crew.workers.line_up(following, given(following))
+    assert crew.send("setup" if why == "setup" else "run").follows is None
+    assert crew.workers.take_back() is not None
+    assert crew.began == []
+
+
+def test_what_was_verified_is_done() -> None:
+    crew = Crew(Scripted())
+    crew.work.task = replace(crew.work.task, verify="true")
+    following = work(5)
+    crew.workers.line_up(following, given(following))
+    assert crew.send("verify").follows is following
