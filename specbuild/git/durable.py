@@ -56,6 +56,18 @@ def put(path: str, data: bytes, *, durable: bool) -> None:
         sync(os.path.dirname(path))
 
 
+def put_new(path: str, data: bytes) -> None:
+    """Writes a file where there is none, at once; where that was broken off it is empty."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fd = os.open(path, flags, 0o666)
+    with open(fd, "wb", buffering=0) as file:
+        file.write(data)
+
+
 def write_aside(path: str, content: bytes) -> bool:
     """Replaces a file in one step; False: the disk does not let it, and the file is as it was."""
     import tempfile  # noqa: PLC0415  (most commands write nothing)

@@ -88,7 +88,7 @@ class Files:
                 target = os.readlink(os.fsencode(self.at(path)))
                 found[path] = Entry(SYMLINK, self.store(target))
             elif stat.S_ISREG(now.st_mode):
-                oid = None if self.needs_git(path) else self._store_file(path)
+                oid = self._store_file(path, now)
                 found[path] = Entry(modes(path, now), oid or "")
                 if oid is None:
                     by_git.append(path)
@@ -111,10 +111,8 @@ class Files:
             self._plain = Plain(self.repo)
         return self._plain(path)
 
-    def needs_git(self, path: RepoPath) -> bool:
+    def _is_filtered(self, path: RepoPath) -> bool:
         """Whether libgit2 would store other bytes than git: LFS and other filters, re-encoded text."""
-        if self.is_plain(path):
-            return False
         try:
             attribute = self.repo.raw.get_attr
             return isinstance(attribute(path, "filter"), str) or isinstance(
@@ -123,10 +121,13 @@ class Files:
         except (UnicodeError, pygit2.GitError):
             return True
 
-    def _store_file(self, path: RepoPath) -> Oid | None:
+    def _store_file(self, path: RepoPath, found: os.stat_result) -> Oid | None:
         """The id of the stored blob; None: ask git."""
+        plain = self.is_plain(path)
+        if not plain and self._is_filtered(path):
+            return None
         try:
-            if self._waiting and os.lstat(self.at(path)).st_size < LARGE and self.is_plain(path):
+            if self._waiting and plain and found.st_size < LARGE:
                 with open(self.at(path), "rb") as file:
                     return self.store(file.read())
             return str(self.repo.raw.create_blob_fromworkdir(path))
@@ -234,7 +235,7 @@ class Files:
         """Whether a checkout may write other bytes than the blob's."""
         if self.is_plain(path):
             return False
-        if self.needs_git(path):
+        if self._is_filtered(path):
             return True
         if self.repo.config_get("core.autocrlf") not in {None, "false", "input"}:
             return True

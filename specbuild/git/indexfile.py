@@ -4,7 +4,7 @@ import hashlib
 import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from specbuild.errors import RepositoryError
 from specbuild.git.indexformat import (
@@ -40,6 +40,8 @@ class IndexFile:
     """Names of all entries that may be as new as the file; None: any may."""
     size: int = 0
     inode: int = 0
+    names: list[bytes | None] = field(default_factory=list, compare=False, repr=False)
+    """Those that were read once, by position: a search comes by some of them again and again."""
 
     @staticmethod
     def read(path: str, known: "IndexFile | None" = None) -> "IndexFile":
@@ -68,7 +70,12 @@ class IndexFile:
         return len(self.offsets) - 1
 
     def _name(self, position: int) -> bytes:
-        return name_at(self.data, self.offsets[position])
+        if not self.names:
+            self.names = [None] * len(self)
+        found = self.names[position]
+        if found is None:
+            found = self.names[position] = name_at(self.data, self.offsets[position])
+        return found
 
     def _lower(self, name: bytes) -> int:
         return bisect_left(range(len(self)), name, key=self._name)
@@ -138,17 +145,17 @@ class IndexFile:
             if held is not None and not unchanged(name, held):
                 offset = self.offsets[position]
                 data[offset + 36 : offset + 40] = bytes(4)
-        inserts: dict[int, list[bytes]] = {}
+        inserts: dict[int, list[tuple[bytes, bytes]]] = {}
         for name in sorted(changes):
             wanted = changes[name]
             if wanted is not None:
-                inserts.setdefault(self._lower(name), []).append(encode(name, wanted))
+                inserts.setdefault(self._lower(name), []).append((name, encode(name, wanted)))
         count = len(self) - len(removed) + sum(map(len, inserts.values()))
         version = self.version
         if version == 2 and any(wanted and wanted.skip_worktree for wanted in changes.values()):
             version = 3
         header = b"DIRC" + version.to_bytes(4, "big") + count.to_bytes(4, "big")
-        entries, offsets = self._splice(bytes(data), removed, inserts)
+        entries, offsets, names = self._splice(bytes(data), removed, inserts)
         added = any(wanted is not None and not self._span(name) for name, wanted in changes.items())
         moved = added or count != len(self)
         extensions = list(self._kept_extensions(changes, moved=moved))
@@ -160,6 +167,7 @@ class IndexFile:
             version=version,
             data=header + entries,
             offsets=offsets,
+            names=names,
             extensions=extensions,
             recent=frozenset(recent),
         )
@@ -186,24 +194,28 @@ class IndexFile:
                 yield position
 
     def _splice(
-        self, data: bytes, removed: set[int], inserts: Mapping[int, list[bytes]]
-    ) -> tuple[bytes, list[int]]:
-        """The entries' bytes without the header, and where each begins behind one."""
+        self, data: bytes, removed: set[int], inserts: Mapping[int, list[tuple[bytes, bytes]]]
+    ) -> tuple[bytes, list[int], list[bytes | None]]:
+        """The entries' bytes without the header, where each begins behind one, and names that are known."""
         pieces: list[bytes] = []
         offsets: list[int] = []
+        names: list[bytes | None] = []
         done, size = 0, 12
         for position in sorted(removed | inserts.keys() | {len(self)}):
             start = self.offsets[done]
             shift = size - start
-            offsets += [offset + shift for offset in self.offsets[done:position]] if position > done else []
-            pieces.append(data[start : self.offsets[position]] if position > done else b"")
-            size += len(pieces[-1])
-            for piece in inserts.get(position, []):
+            if position > done:
+                offsets += [offset + shift for offset in self.offsets[done:position]]
+                names += self.names[done:position]
+                pieces.append(data[start : self.offsets[position]])
+                size += len(pieces[-1])
+            for name, piece in inserts.get(position, []):
                 offsets.append(size)
+                names.append(name)
                 pieces.append(piece)
                 size += len(piece)
             done = position + 1 if position in removed else max(done, position)
-        return b"".join(pieces), [*offsets, size]
+        return b"".join(pieces), [*offsets, size], names
 
     def _kept_extensions(self, names: Iterable[bytes], *, moved: bool) -> Iterator[tuple[bytes, bytes]]:
         """What git itself would keep; offset tables are dropped, as their numbers are wrong now."""

@@ -130,8 +130,10 @@ def open_(repo: Repository, journal: Journal) -> tuple[Journal, str]:
     faults.point("place.stored")
     journal = replace(journal, ref=_hold(repo, journal))
     path = os.path.join(folder(repo.state_dir), f"{os.getpid()}-{next(_numbers)}.json")
-    # Where nothing stood, nothing can be lost: that the note is written first is enough.
-    durable.put(path, journal.dump(), durable=sync and bool(stood or journal.moved))
+    if stood or journal.moved:
+        durable.put(path, journal.dump(), durable=sync)
+    else:  # nothing can be lost: that the note is written first is enough
+        durable.put_new(path, journal.dump())
     return journal, path
 
 

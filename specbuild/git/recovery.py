@@ -118,7 +118,11 @@ class _Recovery:
 
     def journal(self, path: str) -> None:
         with open(path, "rb") as file:
-            found = Journal.load(file.read())
+            data = file.read()
+        if not data:  # broken off before anything was touched
+            durable.drop(path)
+            return
+        found = Journal.load(data)
         if found is None or not all(raw is None or self._has(raw.oid) for raw in found.before.values()):
             os.replace(path, f"{path}.bad")
             return

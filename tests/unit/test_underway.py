@@ -727,8 +727,8 @@ def test_what_waits_in_line_is_put_back_and_opened_anew_where_the_plan_is_read_a
     def put_back() -> None:
         until(lambda: project.warnings)
         assert project.builder is not None
-        under_way = project.builder._under_way  # noqa: SLF001
-        until(lambda: not under_way._line)  # noqa: SLF001
+        under_way = project.builder._under_way
+        until(lambda: not under_way._line)
 
     meanwhile(project, "T3", moved)
     for id_ in ("T4", "T5"):
