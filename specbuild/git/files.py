@@ -127,7 +127,7 @@ class Files:
         if not plain and self._is_filtered(path):
             return None
         try:
-            if self._waiting and plain and found.st_size < LARGE:
+            if plain and found.st_size < LARGE:
                 with open(self.at(path), "rb") as file:
                     return self.store(file.read())
             return str(self.repo.raw.create_blob_fromworkdir(path))
@@ -324,6 +324,8 @@ class Files:
         while folder:
             try:
                 os.rmdir(self.at(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                pass  # the one above it may be empty, too
             except OSError:
                 return
             folder = os.path.dirname(folder)
@@ -349,20 +351,12 @@ class Files:
         found = {os.fsdecode(item) for item in self.repo.git(command, env=env).split(b"\0") if item}
         return sorted(path for path in found if not path.endswith("/") and os.path.lexists(self.at(path)))
 
-    def dirty(self, index: str | None = None, *, staged: bool) -> list[RepoPath]:
-        """Paths whose file differs from the index (another one, if given), and untracked ones.
-
-        `staged`: also paths where the index differs from HEAD.
-        """
-        env = {} if index is None else {"GIT_INDEX_FILE": index}
+    def dirty(self) -> list[RepoPath]:
+        """Paths that are not as in HEAD, in the index or on disk, and untracked ones."""
         command = ["status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"]
-        answer = self.repo.git([*command, "--ignore-submodules=dirty"], env=env)
-        found: dict[RepoPath, None] = {}
-        for item in answer.split(b"\0"):
-            path = os.fsdecode(item[3:])
-            if path and not path.endswith("/") and (staged or item[1:2] != b" "):
-                found[path] = None
-        return list(found)
+        answer = self.repo.git([*command, "--ignore-submodules=dirty"])
+        paths = [os.fsdecode(item[3:]) for item in answer.split(b"\0")]
+        return [path for path in paths if path and not path.endswith("/")]
 
     def is_ignored(self, path: RepoPath) -> bool:
         """Whether git ignores the path (for a folder, with its final `/`)."""

@@ -19,6 +19,7 @@ from specbuild.git.files import Files
 from specbuild.git.folders import remove_tree
 from specbuild.git.repository import Repository
 from specbuild.git.store import COMMIT
+from specbuild.git.switching import Base, changed, switch
 from specbuild.git.trees import (
     entries_below,
     entry_at,
@@ -62,6 +63,7 @@ class Slot:
         self._repo = repo
         self.folder = folder
         self._lock = lock
+        self.base = Base(repo, f"{folder}.index")
 
     @staticmethod
     def take(repo: Repository, setup: str | None = None) -> "Slot":
@@ -92,28 +94,22 @@ class Slot:
     def remember(self, setup: str, key: str) -> None:
         """What git ignores in the worktree now is what `setup` left."""
         command = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"]
-        listed = self._repo.another(self.folder).git(command, env={"GIT_INDEX_FILE": self.base_index})
+        listed = self._repo.another(self.folder).git(command, env={"GIT_INDEX_FILE": self.base.path})
         kept = [os.fsdecode(path).rstrip("/") for path in listed.split(b"\0") if path]
         state = json.dumps({"setup": setup, "key": key, "kept": kept})
         durable.put(f"{self.folder}.setup", state.encode(), durable=False)
 
-    def _kept(self, key: str | None) -> list[str]:
-        """Words of `git clean` that spare what the setup left, where that is still what is wanted."""
+    def _kept(self, key: str | None) -> list[RepoPath]:
+        """What the setup left, where that is still what is wanted."""
         state = self.state()
         if key is None or state.get("key") != key:
             durable.drop(f"{self.folder}.setup")
             return []
         kept = state.get("kept")
-        paths = [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
-        return [word for path in paths for word in ("-e", "/" + re.sub(r"([\\*?\[\]!# ])", r"\\\1", path))]
+        return [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
 
     def release(self) -> None:
         os.close(self._lock)
-
-    @property
-    def base_index(self) -> str:
-        """The index of the start tree. The worktree's own may be changed by the task."""
-        return f"{self.folder}.index"
 
     def admin(self) -> str | None:
         """The worktree's folder in the repository; None: it is not whole."""
@@ -142,7 +138,7 @@ class Slot:
 
     def _lay_out(self, commit: Oid, tree: Oid, key: str | None) -> Repository:
         admin = self.admin()
-        if admin is None or not os.path.isfile(self.base_index):
+        if admin is None or not os.path.isfile(self.base.path):
             self.remove()
             self._add(commit)
             admin = self.admin()
@@ -152,42 +148,59 @@ class Slot:
             _discard(os.path.join(admin, name))
         self._put_head(admin, commit)
         slot = self._repo.another(self.folder)
-        env = {"GIT_INDEX_FILE": self.base_index}
-        durable.drop(f"{self.base_index}.lock")
-        slot.git([*_QUIET, "clean", "-ffdxq", *self._kept(key)], env=env)
-        slot.git([*_QUIET, "read-tree", "--reset", "-u", tree], env=env)
+        durable.drop(f"{self.base.path}.lock")
+        kept = self._kept(key)
+        if not self._switch(slot, admin, tree, kept):
+            self._switch_by_git(slot, tree, kept)
         faults.point("pool.laid")
-        self._put_index(admin)
+        self._put_index(admin, slot)
         return slot
 
-    def restore(self, commit: Oid) -> None:
+    def _switch(self, slot: Repository, admin: str, tree: Oid, kept: Sequence[RepoPath]) -> bool:
+        self._put_index(admin, slot)
+        try:
+            return switch(slot, self.files(slot), self.base, tree, kept)
+        except (RepositoryError, Unusable, OSError, KeyError):  # a task left something unheard of
+            return False
+
+    def _switch_by_git(self, slot: Repository, tree: Oid, kept: Sequence[RepoPath]) -> None:
+        env = {"GIT_INDEX_FILE": self.base.path}
+        spared = [word for path in kept for word in ("-e", "/" + re.sub(r"([\\*?\[\]!# ])", r"\\\1", path))]
+        slot.git([*_QUIET, "clean", "-ffdxq", *spared], env=env)
+        slot.git([*_QUIET, "read-tree", "--reset", "-u", tree], env=env)
+        self.base.note(tree)
+
+    def files(self, slot: Repository) -> Files:
+        return Files(slot, f"{self.folder}.aside")
+
+    def restore(self, commit: Oid, slot: Repository) -> None:
         """HEAD and index as they were laid out; the files stay as they are."""
         admin = self.admin()
         if admin is not None:
             self._put_head(admin, commit)
-            self._put_index(admin)
+            self._put_index(admin, slot)
 
     def _put_head(self, admin: str, commit: Oid) -> None:
         durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
 
-    def _put_index(self, admin: str) -> None:
+    def _put_index(self, admin: str, slot: Repository) -> None:
         """With its time: git compares that with the files' to see which to look at again."""
         index = os.path.join(admin, "index")
-        shutil.copy2(self.base_index, f"{index}.new")
+        shutil.copy2(self.base.path, f"{index}.new")
         os.replace(f"{index}.new", index)
+        slot.shared.index = self.base.copied(index)
 
     def _add(self, commit: Oid) -> None:
         command = ["worktree", "add", "-q", "--no-checkout", "--detach", "--lock", "--reason", REASON]
         self._repo.git([*_QUIET, *command, self.folder, commit])
-        env = {"GIT_INDEX_FILE": self.base_index}
+        env = {"GIT_INDEX_FILE": self.base.path}
         self._repo.another(self.folder).git(["read-tree", "--empty"], env=env)
         faults.point("pool.added")
 
     def remove(self) -> None:
         """Removes the worktree, whatever state it is in."""
         _discard(self.folder)
-        _discard(self.base_index)
-        _discard(f"{self.base_index}.lock")
+        self.base.forget()
         _discard(f"{self.folder}.setup")
         admins = os.path.join(self._repo.common_dir, "worktrees")
         wanted = os.path.join(self.folder, ".git")
@@ -242,7 +255,7 @@ class PooledSandbox:
         tree = self._tree()
         self._key = None if self._setup is None else self._setup_key(self._setup, tree)
         slot = self._slot.lay_out(self._head, tree, self._key)
-        self._files = Files(slot, f"{self.folder}.aside")
+        self._files = self._slot.files(slot)
         for path in self._share:
             self._link(path)
         for path in self._owned:
@@ -292,20 +305,22 @@ class PooledSandbox:
 
     def result(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry]:
         files = self._whole()
-        found = files.entries(expanded(files, paths, self._slot.base_index))
+        found = files.entries(expanded(files, paths, self._slot.base.path))
         return {path: self._inside(path, entry) for path, entry in found.items() if entry is not None}
 
     def changed(self) -> Mapping[RepoPath, Entry | None]:
         files = self._whole()
-        paths = files.dirty(self._slot.base_index, staged=False)
+        paths = changed(files.repo, self._slot.base)
         found = files.entries(path for path in paths if not self._shared(path))
         return {path: entry and self._inside(path, entry) for path, entry in found.items()}
 
     def _whole(self) -> Files:
         """The task may have done anything to its folder."""
-        if self._slot.admin() is None or not os.path.isfile(self._slot.base_index):
+        if self._slot.admin() is None or not os.path.isfile(self._slot.base.path):
             raise Unusable("the task destroyed the private worktree that it worked in")
-        self._slot.restore(self._head)  # whatever it did with HEAD and index: nothing is taken from there
+        self._slot.restore(
+            self._head, self._files.repo
+        )  # whatever it did with HEAD and index: nothing is taken from there
         return self._files
 
     def _shared(self, path: RepoPath) -> bool:

@@ -45,6 +45,7 @@ class Shared:
 
     store: Store = field(default_factory=Store)
     index: "IndexFile | None" = None  # as it was read or written last
+    bases: "dict[str, IndexFile]" = field(default_factory=dict)  # likewise, by path: see `switching`
 
 
 class GitFailed(RepositoryError):  # noqa: N818  (says what happened, as `Moved` does)

@@ -3,7 +3,7 @@
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _ENTRY = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
 
 _NO_NAMES = frozenset((b"", b".", b".."))
+
+_NOTHING = 0, b""
 
 Folder = dict[bytes, tuple[int, bytes]]
 """A tree object's entries: name -> mode and binary id."""
@@ -93,14 +95,51 @@ def tree_of(repo: Repository, commit: Oid | None) -> Oid | None:
 
 def entry_at(repo: Repository, tree: Oid | None, path: RepoPath) -> Entry | None:
     """What the tree holds at `path`; None: nothing, or a folder."""
-    *folders, name = os.fsencode(path).split(b"/")
-    for folder in folders:
-        mode, raw = read_tree(repo, tree).get(folder, (0, b""))
-        if mode != FOLDER:
-            return None
-        tree = raw.hex()
-    mode, raw = read_tree(repo, tree).get(name, (0, b""))
-    return None if mode in {0, FOLDER} else Entry(mode, raw.hex())
+    return Reader(repo, tree).entry(path)
+
+
+class Reader:
+    """A tree that is asked for several paths; each folder of it is read once."""
+
+    def __init__(self, repo: Repository, tree: Oid | None) -> None:
+        self._repo = repo
+        self._tree = tree
+        self._folders: dict[Oid | None, Folder] = {}
+
+    def entry(self, path: RepoPath) -> Entry | None:
+        """None: nothing is there, or a folder."""
+        *folders, name = os.fsencode(path).split(b"/")
+        tree = self._tree
+        for folder in folders:
+            mode, raw = self._folder(tree).get(folder, (0, b""))
+            if mode != FOLDER:
+                return None
+            tree = raw.hex()
+        mode, raw = self._folder(tree).get(name, (0, b""))
+        return None if mode in {0, FOLDER} else Entry(mode, raw.hex())
+
+    def _folder(self, tree: Oid | None) -> Folder:
+        found = self._folders.get(tree)
+        if found is None:
+            found = self._folders[tree] = read_tree(self._repo, tree)
+        return found
+
+
+def differing(
+    repo: Repository, one: Oid | None, other: Oid | None, prefix: bytes = b""
+) -> Iterator[RepoPath]:
+    """Files that two trees do not have in common; reads only folders that differ."""
+    if one == other:
+        return
+    left, right = read_tree(repo, one), read_tree(repo, other)
+    for name in left.keys() | right.keys():
+        was, now = left.get(name, _NOTHING), right.get(name, _NOTHING)
+        if was == now:
+            continue
+        if {was[0], now[0]} - {0, FOLDER}:
+            yield os.fsdecode(prefix + name)
+        left_below, right_below = (raw.hex() if mode == FOLDER else None for mode, raw in (was, now))
+        yield from differing(repo, left_below, right_below, prefix + name + b"/")
 
 
 def entries_below(repo: Repository, tree: Oid | None, prefix: bytes = b"") -> dict[RepoPath, Entry]:

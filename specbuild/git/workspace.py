@@ -233,7 +233,7 @@ class InPlace:
 
     def _dirty(self) -> dict[RepoPath, Entry | None]:
         """Paths that differ from HEAD, or are untracked, with what stands there."""
-        return self._files.entries(self._files.dirty(staged=True))
+        return self._files.entries(self._files.dirty())
 
     def exists(self, path: RepoPath) -> bool:
         return os.path.lexists(self._files.at(path.rstrip("/")))

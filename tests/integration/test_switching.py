@@ -1,0 +1,210 @@
+"""A worktree of the pool goes from tree to tree: what a task left is gone, what the next one needs is there."""
+
+import os
+import random
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from gitbox import Box, environment, task
+
+from specbuild.engine.ports import Sandbox
+from specbuild.git.pool import Slot
+from specbuild.git.workspace import GitWorkspaces
+
+NAMES = ("a", "b.txt", "d/e", "d/f", "d/g/h", "i/j", "k", "ignored.log", "d/ignored.log")
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    with environment(tmp_path / "home"):
+        found = Box(tmp_path / "repo")
+        found.commit(**{".gitignore": "ignored.log\nnode_modules/\n", "a": "1", "d/e": "1", "d/g/h": "1"})
+        yield found
+
+
+@pytest.fixture
+def by_git(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every time that git had to look at all files."""
+    asked: list[str] = []
+    switches = Slot._switch_by_git
+
+    def told(slot: Slot, *words: object) -> None:
+        asked.append(slot.folder)
+        switches(slot, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Slot, "_switch_by_git", told)
+    return asked
+
+
+def opened(box: Box) -> AbstractContextManager[Sandbox]:
+    found = task("T001", "out", writes="any")
+    return GitWorkspaces(box.repo).open(found, start={}, owned=(), isolation="worktree", visible=None)
+
+
+def sights(folder: Path | str) -> dict[str, str]:
+    """Every path below, empty folders too, with what it is."""
+    found: dict[str, str] = {}
+    for above, folders, names in os.walk(folder):
+        inner = os.path.relpath(above, folder)
+        if not folders and not names and inner != ".":
+            found[f"{inner}/"] = "empty"
+        for name in [*names, *(each for each in folders if os.path.islink(os.path.join(above, each)))]:
+            path = os.path.join(above, name)
+            shown = os.path.normpath(os.path.join(inner, name))
+            mode = os.lstat(path).st_mode
+            said = os.readlink(path) if stat.S_ISLNK(mode) else Path(path).read_bytes().decode("latin-1")
+            found[shown] = f"{stat.S_IFMT(mode):o} {mode & 0o100:o} {said}"
+        folders[:] = [each for each in folders if not os.path.islink(os.path.join(above, each))]
+    return {path: said for path, said in found.items() if path.split("/")[0] != ".git"}
+
+
+def checked_out(box: Box, commit: str, folder: Path) -> dict[str, str]:
+    """What git itself lays out for a commit."""
+    box.git("worktree", "add", "-q", "--detach", str(folder), commit)
+    found = sights(folder)
+    box.git("worktree", "remove", "--force", str(folder))
+    return found
+
+
+def clear(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        subprocess.run(["rm", "-rf", str(path)], check=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def put(folder: Path, name: str, dice: random.Random) -> None:
+    """Something new at a place, whatever stood there or above."""
+    for above in reversed(list(Path(name).parents)[:-1]):
+        if (folder / above).is_symlink() or (folder / above).is_file():
+            (folder / above).unlink()
+    target = folder / name
+    clear(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    kind = dice.choice(("file", "file", "run", "link", "folder", "gone"))
+    if kind in {"file", "run"}:
+        target.write_text(str(dice.randrange(3)))
+        target.chmod(0o755 if kind == "run" else 0o644)
+    elif kind == "link":
+        target.symlink_to(dice.choice(("a", "..", "nowhere", "d")))
+    elif kind == "folder":
+        (target / "inner").mkdir(parents=True)
+        (target / "inner" / "file").write_text("1")
+
+
+def mess(folder: Path, dice: random.Random) -> None:
+    """What tasks do to their worktrees."""
+    for _ in range(dice.randrange(5)):
+        put(folder, dice.choice(NAMES), dice)
+    act = dice.randrange(8)
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and ".git" not in path.parts
+    ]
+    if act == 0:
+        (folder / "empty" / "folders").mkdir(parents=True, exist_ok=True)
+    elif act == 1:
+        subprocess.run(["git", "init", "-q", str(folder / "nested")], check=True)
+    elif act == 2 and files:
+        found = dice.choice(files).stat()
+        for path in files:  # as many bytes, and the time of one
+            path.write_text("9" * len(path.read_text()))
+            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    elif act == 3:
+        subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    elif act == 4:
+        subprocess.run(["git", "rm", "-rqf", "--ignore-unmatch", "."], cwd=folder, check=True)
+    elif act == 5 and (folder / "d").is_dir() and not (folder / "d").is_symlink():
+        (folder / "d").chmod(0o500)
+    elif act == 6:
+        clear(folder / dice.choice((".git", "k", "d")))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_a_task_left_the_next_one_finds_what_git_would_lay_out(
+    box: Box, by_git: list[str], seed: int, tmp_path: Path
+) -> None:
+    dice = random.Random(seed)
+    rounds = 12
+    for number in range(rounds):
+        for _ in range(dice.randrange(3)):
+            put(box.folder, dice.choice(NAMES), dice)
+        commit = box.commit(f"round {number}")
+        with opened(box) as sandbox:
+            assert sights(sandbox.folder) == checked_out(box, commit, tmp_path / "plain")
+            assert sandbox.changed() == {}
+            shown = subprocess.check_output(["git", "status", "--porcelain"], cwd=sandbox.folder, text=True)
+            assert shown == ""
+            mess(Path(sandbox.folder), dice)
+    assert len(by_git) < rounds / 2  # mostly it was not for git to do
+    box.fsck()
+
+
+def steps(box: Box, *acts: Callable[[Sandbox], object]) -> None:
+    for number, act in enumerate(acts):
+        box.commit(f"step {number}", a=str(number))
+        with opened(box) as sandbox:
+            assert sights(sandbox.folder) == sights(box.folder)
+            act(sandbox)
+
+
+def write(path: str, text: str) -> Callable[[Sandbox], object]:
+    def act(sandbox: Sandbox) -> None:
+        target = Path(sandbox.folder) / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    return act
+
+
+def nothing(_sandbox: Sandbox) -> None:
+    pass
+
+
+def test_only_the_first_tree_is_laid_out_by_git(box: Box, by_git: list[str]) -> None:
+    steps(box, write("d/e", "x"), write("new/file", "x"), write("ignored.log", "x"), nothing)
+    assert len(by_git) == 1
+
+
+@pytest.mark.parametrize("what", ["the note", "the index", "a submodule"])
+def test_where_it_is_not_certain_what_is_there_git_looks(box: Box, by_git: list[str], what: str) -> None:
+    steps(box, nothing)
+    index = Path(f"{by_git[0]}.index")
+    if what == "the note":
+        Path(f"{index}.tree").unlink()
+    elif what == "the index":
+        os.utime(index)
+    else:
+        box.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
+        box.git("commit", "-q", "-m", "a submodule")
+    with opened(box) as sandbox:
+        assert sandbox.changed() == {}
+    assert len(by_git) == 2
+
+
+def test_what_a_setup_left_stays_where_it_is_spared_and_goes_with_its_folder_otherwise(box: Box) -> None:
+    box.commit(**{"packages/package.json": "{}"})
+    slot = Slot.take(box.repo, "npm ci")
+    tree = box.git("rev-parse", "HEAD^{tree}")
+    commit = box.git("rev-parse", "HEAD")
+    slot.lay_out(commit, tree, "key")
+    folder = Path(slot.folder)
+    for path in ("node_modules/x", "packages/node_modules/y"):
+        (folder / path).parent.mkdir()
+        (folder / path).write_text("installed")
+    slot.remember("npm ci", "key")
+    (folder / "node_modules/left").write_text("by a task")
+    (folder / "packages/loose").write_text("by a task")
+    slot.lay_out(commit, tree, "key")
+    assert (folder / "node_modules/x").exists()
+    assert (folder / "packages/node_modules/y").exists()
+    assert not (folder / "packages/loose").exists()
+    slot.lay_out(commit, tree, "another key")
+    assert not (folder / "node_modules").exists()
+    assert os.listdir(folder / "packages") == ["package.json"]
+    slot.release()
