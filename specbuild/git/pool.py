@@ -184,10 +184,15 @@ class Slot:
         durable.put(os.path.join(admin, "HEAD"), f"{commit}\n".encode(), durable=False)
 
     def _put_index(self, admin: str, slot: Repository) -> None:
-        """With its time: git compares that with the files' to see which to look at again."""
+        """The start tree's, unless it stands there untouched.
+
+        With its time: git compares that with the files' to see which to look at again.
+        """
         index = os.path.join(admin, "index")
-        shutil.copy2(self.base.path, f"{index}.new")
-        os.replace(f"{index}.new", index)
+        if not self.base.stands_at(index):
+            shutil.copy2(self.base.path, f"{index}.new")
+            os.replace(f"{index}.new", index)
+            self.base.stands_now_at(index)
         slot.shared.index = self.base.copied(index)
 
     def _add(self, commit: Oid) -> None:

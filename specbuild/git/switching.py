@@ -50,8 +50,19 @@ class Base:
         found = known[self.path] = IndexFile.read(self.path, known.get(self.path))
         return found
 
+    def stands_now_at(self, path: str) -> None:
+        """A copy was made there."""
+        self._repo.shared.copies[path] = _identity(self.path), _identity(path)
+
+    def stands_at(self, path: str) -> bool:
+        """Whether the copy that was made there last is this index, and nobody touched it since."""
+        try:
+            return self._repo.shared.copies.get(path) == (_identity(self.path), _identity(path))
+        except OSError:
+            return False
+
     def copied(self, path: str) -> IndexFile:
-        """As a copy of the file, with its times, will be read at `path`."""
+        """As the copy at `path` will be read."""
         now = os.stat(path)
         return replace(self.read(), path=path, inode=now.st_ino, permissions=now.st_mode & 0o777)
 
@@ -145,4 +156,4 @@ def _put(files: Files, base: Base, wanted: Mapping[RepoPath, Entry | None]) -> N
 
 def _identity(path: str) -> str:
     found = os.stat(path)
-    return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"
+    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino}"
