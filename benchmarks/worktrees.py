@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/worktrees.py [FILES [TASKS]]
 
-prints milliseconds of wall time for each task, its command (`echo`) included, by where it runs; then the
-seconds that 100 results of 20 files take, one file of each changed on both sides: merged, and committed.
+prints milliseconds of wall time for each task by where it runs, how many of them its command (`echo`) takes
+alone, and as a measure of the machine what `git status` takes there at the same time; then the seconds that 100 results of 20 files take, one file of each changed on both sides: merged, and committed.
 """
 
 import os
@@ -61,6 +61,16 @@ def build(limit: int) -> float:
     return time.perf_counter() - begin
 
 
+def alone(*command: str) -> float:
+    """Milliseconds of a command, the median of nine."""
+    taken = []
+    for _ in range(9):
+        begin = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        taken.append(time.perf_counter() - begin)
+    return statistics.median(taken) * 1000
+
+
 def per_task(isolation: str, writes: str, tasks: int) -> float:
     """Milliseconds of one task: a run of few taken from a run of many."""
     git("reset", "-q", "--hard", "start")
@@ -116,7 +126,9 @@ def main() -> None:
         git("tag", "start")
         for isolation, writes in PLACES:
             each = per_task(isolation, writes, tasks)
-            print(f"isolation {isolation:8} writes {writes:8} {each:7.1f} ms for each task", flush=True)
+            own, status = alone("sh", "-eu", "-c", "echo 1 >.git/alone"), alone("git", "status", "--short")
+            told = f"isolation {isolation:8} writes {writes:8} {each:7.1f} ms for each task"
+            print(f"{told}, {each - own:.1f} over its command; git status {status:.1f}", flush=True)
         merge, commit = merging()
         print(f"100 results merged in {merge:.2f} s, committed in {commit:.2f} s")
         os.chdir("/")
