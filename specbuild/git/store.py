@@ -4,8 +4,9 @@ import hashlib
 import itertools
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from specbuild.engine.task import Oid
@@ -25,6 +26,11 @@ FEW = 8
 LARGE = 1 << 22
 """Bytes; larger blobs are written at once instead of being held in memory."""
 
+RECENT = 1 << 24
+"""Bytes of packed objects that stay in memory: what comes next is mostly made of them, and of every pack that
+is read libgit2 keeps in memory what a chain of deltas goes through.
+"""
+
 _numbers = itertools.count(1)
 
 
@@ -43,6 +49,8 @@ class Store:
     waiting: dict[Oid, Made] = field(default_factory=dict)
     packs: list[str] = field(default_factory=list)  # their paths without ending
     packed: set[Oid] = field(default_factory=set)  # what is in them
+    _recent: dict[Oid, bytes] = field(default_factory=dict)  # oldest first
+    _size: int = 0  # of those
 
     def add(self, kind: int, data: bytes, like: Oid | None = None) -> Oid:
         head = b"%s %d\0" % (_NAMES[kind], len(data))
@@ -56,7 +64,7 @@ class Store:
 
     def get(self, oid: Oid) -> bytes | None:
         made = self.waiting.get(oid)
-        return None if made is None else made.data
+        return self._recent.get(oid) if made is None else made.data
 
     def write(self, raw: "pygit2.Repository", oids: Iterable[Oid]) -> None:
         """Those of them that wait become loose objects."""
@@ -72,33 +80,44 @@ class Store:
         waiting = list(self.waiting.items())  # at once: others add meanwhile
         chosen = [(oid, made) for oid, made in waiting if oid in wanted]  # what one is like comes before it
         body, entries = _entries(chosen)
-        self.packs.append(_write(folder, body, entries, sync=sync))
+        self.packs.append(_write(folder, lambda: body, entries, sync=sync))
         self.packed.update(oid for oid, _ in chosen)
-        for oid, _ in chosen:
+        for oid, made in chosen:
+            self._keep(oid, made.data)
             self.waiting.pop(oid, None)
+
+    def _keep(self, oid: Oid, data: bytes) -> None:
+        if oid in self._recent:
+            return
+        self._recent[oid] = data
+        self._size += len(data)
+        while self._size > RECENT:
+            self._size -= len(self._recent.pop(next(iter(self._recent))))
 
     def join_packs(self, folder: str, *, sync: bool) -> None:
         """Makes one pack of all that this process wrote. The last thing that is done: readers lose theirs."""
         if len(self.packs) < 2:
             return
-        pieces: list[bytes] = []
         entries: dict[bytes, tuple[int, int]] = {}
         size = 12
         for path in self.packs:
-            with open(f"{path}.pack", "rb") as file:
-                body = file.read()[12:-20]
             with open(f"{path}.idx", "rb") as file:
                 found = _read_index(file.read())
             for oid, (crc, offset) in found.items():
                 entries[oid] = (crc, offset - 12 + size)
-            pieces.append(body)
-            size += len(body)
-        joined = _write(folder, pieces, entries, sync=sync)
+            size += os.stat(f"{path}.pack").st_size - 32
+        joined = _write(folder, lambda: map(_body, self.packs), entries, sync=sync)
         for path in self.packs:
             if path != joined:
                 for ending in (".idx", ".pack"):
                     os.unlink(path + ending)
         self.packs = [joined]
+
+
+def _body(path: str) -> bytes:
+    """A pack's entries: what is between its head of 12 bytes and its checksum of 20."""
+    with open(f"{path}.pack", "rb") as file:
+        return file.read()[12:-20]
 
 
 def _entries(chosen: Sequence[tuple[Oid, Made]]) -> tuple[list[bytes], dict[bytes, tuple[int, int]]]:
@@ -204,20 +223,25 @@ def _copies(offset: int, size: int) -> list[bytes]:
     return out
 
 
-def _write(folder: str, body: Sequence[bytes], entries: dict[bytes, tuple[int, int]], *, sync: bool) -> str:
-    """Pack and index, the index last, as only with it the pack is seen; returns their path without ending."""
+def _write(
+    folder: str, body: Callable[[], Iterable[bytes]], entries: dict[bytes, tuple[int, int]], *, sync: bool
+) -> str:
+    """Pack and index, the index last, as only with it the pack is seen; returns their path without ending.
+
+    `body`: gives the entries, each time that it is asked.
+    """
     head = b"PACK" + (2).to_bytes(4, "big") + len(entries).to_bytes(4, "big")
     digest = hashlib.sha1(head, usedforsecurity=False)
-    for piece in body:
+    for piece in body():
         digest.update(piece)
     path = os.path.join(folder, f"pack-{digest.hexdigest()}")
     os.makedirs(folder, exist_ok=True)
-    _put(f"{path}.pack", [head, *body, digest.digest()], sync=sync)
+    _put(f"{path}.pack", chain([head], body(), [digest.digest()]), sync=sync)
     _put(f"{path}.idx", [_index(entries, digest.digest())], sync=sync)
     return path
 
 
-def _put(path: str, pieces: Sequence[bytes], *, sync: bool) -> None:
+def _put(path: str, pieces: Iterable[bytes], *, sync: bool) -> None:
     aside = os.path.join(os.path.dirname(path), f"tmp_specbuild_{os.getpid()}_{next(_numbers)}")
     with open(aside, "wb") as file:
         file.writelines(pieces)

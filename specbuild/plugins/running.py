@@ -178,7 +178,12 @@ class _Call:
         self._tail: deque[str] = deque()
         self._length = 0
         self._timeout = attempt.task.timeout
-        self._job = Job(
+        self._paused = paused
+
+    def _job(self) -> Job:
+        """For one call only: it knows us, so that keeping it would make garbage of both that nobody finds."""
+        attempt = self._attempt
+        return Job(
             task=public_task(attempt),
             folder=attempt.folder,
             options=attempt.task.options,
@@ -188,7 +193,7 @@ class _Call:
             failures=_failed_attempts(attempt),
             log=self._write,
             cancelled=self._stop,
-            paused=paused,
+            paused=self._paused,
             left_usd=attempt.left_usd,
             left_tokens=attempt.left_tokens,
         )
@@ -263,7 +268,7 @@ class _Call:
 
     def _answer(self, function: Callable[[Job], object]) -> Failure | Ran:
         try:
-            result = function(self._job)
+            result = function(self._job())
         except Stopped as stop:
             message = _timed_out(self._timeout) if stop.timed_out else str(stop)
             return self._failure(message, timed_out=stop.timed_out)

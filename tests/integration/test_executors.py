@@ -1,5 +1,6 @@
 """The executors that ship, run as the engine runs them: by the port Executors, over their plugins."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -454,3 +455,17 @@ def test_the_attributes_are_those_that_judging_assumes() -> None:
     plugins = registry.load("/")
     for name in registry.built_in:
         assert plugins.defaults(name) == BUILT_IN[name][1]
+
+
+def test_a_call_leaves_no_garbage_that_only_the_collector_finds(tmp_path: Path) -> None:
+    run(attempt(tmp_path, "echo done"))
+    gc.collect()
+    run(attempt(tmp_path, "echo done"))
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        kinds = {type(found).__module__ for found in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert {kind for kind in kinds if kind.startswith("specbuild")} == set()
