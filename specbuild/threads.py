@@ -20,6 +20,11 @@ class SerialThread:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
             self._thread.start()
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was given that it has not begun."""
+        return not self._todo.empty()
+
     def _work(self) -> None:
         while (body := self._todo.get()) is not None:
             body()

@@ -11,6 +11,7 @@ from specbuild.engine.committing import GroupCommit
 from specbuild.engine.events import Outcome
 from specbuild.engine.inbox import Answer, Committed, Inbox
 from specbuild.engine.interruption import Interruption
+from specbuild.engine.line import Line
 from specbuild.engine.moved import Overtaken
 from specbuild.engine.ports import Attempt, Clock, Failure, Refused, Unusable
 from specbuild.engine.progress import Progress
@@ -24,9 +25,6 @@ from specbuild.engine.transaction import BranchSwitched
 from specbuild.engine.verdict import Verdict
 from specbuild.engine.work import Done, Work
 from specbuild.engine.workers import Stage, Workers
-
-SHORT = 1.0
-"""Where attempts take fewer seconds than this on average, the next task is opened before a worker is free."""
 
 PATIENCE = 5
 """So many times a task begins again because the branch or its inputs moved under it."""
@@ -53,8 +51,7 @@ class UnderWay:
         self._interruption = interruption
         self._environment = environment
         self._commits = GroupCommit(inbox)
-        self._line: dict[int, Work] = {}  # open, and as far as we know waiting for a worker
-        self._settled, self._seconds = 0, 0.0  # attempts that were answered, and how long they took
+        self._line = Line(workers, progress.settings, progress.purse)
 
     @property
     def count(self) -> int:
@@ -63,7 +60,7 @@ class UnderWay:
     @property
     def opened(self) -> Sequence[int]:
         """Tasks that run, or are next in line for a worker."""
-        return [*self.running, *self._line]
+        return [*self.running, *self._line.positions]
 
     @property
     def full(self) -> bool:
@@ -72,13 +69,8 @@ class UnderWay:
 
     @property
     def takes_more(self) -> bool:
-        """Whether a task may be opened: one for each worker; of short ones, as many to wait in line."""
-        settings = self._progress.settings
-        if not self.full or len(self._line) >= settings.workers:
-            return not self.full
-        may_stop = settings.keep_going is False or self._progress.purse.limited
-        short = self._settled > 0 and self._seconds < SHORT * self._settled
-        return settings.workers > 1 and short and not may_stop
+        """Whether a task may be opened: one for each worker, and some that wait for one."""
+        return not self.full or self._line.takes_more
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -94,8 +86,7 @@ class UnderWay:
             return
         work.plain = plain and self._progress.settings.workers > 1
         if line_up:
-            self._line[position] = work
-            self._workers.line_up(work, self._given(work))
+            self._line.add(work, self._given(work))
         else:
             self._begin(work)
 
@@ -106,21 +97,17 @@ class UnderWay:
     def begin_waiting(self) -> None:
         """Who waits in line begins if a worker is free; all are given back where nothing more is to start."""
         nothing_more = self._progress.stopping or self._progress.plan_is_old
-        while (nothing_more or not self.full) and (work := self._take_back()) is not None:
+        while (nothing_more or not self.full) and (work := self._line.take_back()) is not None:
             if nothing_more:
                 self._progress.transactions.abandon(work, keep=False, why="nothing more is started")
             else:
                 work.begin(self._idle_worker(), self._clock.now())
                 self._begin(work)
 
-    def _take_back(self) -> Work | None:
-        found = self._workers.take_back()
-        return None if found is None else self._line.pop(found[0].position)
-
-    def _hear(self, event: Answer) -> None:
-        """A worker may have begun the next in line."""
-        if event.follows is not None:
-            self.running[event.follows.position] = self._line.pop(event.follows.position)
+    def _hear(self, answer: Answer) -> None:
+        work = self._line.hear(answer)
+        if work is not None:
+            self.running[work.position] = work
 
     def reuse(self, position: int, verdict: Verdict, supply: Supply) -> None:
         """Records what another checkpoint supplies, without an attempt."""
@@ -181,7 +168,7 @@ class UnderWay:
     def _settle(self, answer: Answer) -> None:
         work, transactions = answer.work, self._progress.transactions
         work.seconds = self._clock.now() - work.began
-        self._settled, self._seconds = self._settled + 1, self._seconds + work.seconds
+        self._line.note(work.seconds)
         self._pay(answer)
         if isinstance(answer.outcome, Failure):
             self._attempt_failed(work, answer.outcome)
@@ -415,11 +402,10 @@ class UnderWay:
             else:
                 self._hear(event)
         transactions = self._progress.transactions
-        for opened in (self.running, self._line):
-            while opened:
-                _, work = opened.popitem()
-                transactions.abandon(work, keep=True, why="interrupted")
-        for work in self._commits.given_up():
+        while self.running:
+            _, work = self.running.popitem()
+            transactions.abandon(work, keep=True, why="interrupted")
+        for work in (*self._line.given_up(), *self._commits.given_up()):
             transactions.abandon(work, keep=True, why="interrupted")
 
     def close(self) -> None:

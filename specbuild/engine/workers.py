@@ -43,7 +43,8 @@ class Workers:
         """Does one stage of an attempt, `delay` seconds from now."""
         if work.worker not in self._threads:
             self._threads[work.worker] = SerialThread(f"worker-{work.worker}")
-        self._threads[work.worker].do(lambda: self._attend(work, stage, attempt, delay))
+        thread = self._threads[work.worker]
+        thread.do(lambda: self._attend(thread, work, stage, attempt, delay))
 
     def line_up(self, work: Work, attempt: Attempt) -> None:
         """An attempt that the first worker shall begin that is done with another."""
@@ -55,11 +56,12 @@ class Workers:
             return self._line.popleft()
         return None
 
-    def _attend(self, work: Work, stage: Stage, attempt: Attempt, delay: float) -> None:
+    def _attend(self, thread: SerialThread, work: Work, stage: Stage, attempt: Attempt, delay: float) -> None:
         number = work.worker
         while True:
             outcome = self._do(work, stage, attempt, delay)
-            follows = self.take_back() if self._is_done(work, stage, outcome) else None
+            idle = self._is_done(work, stage, outcome) and not thread.waits  # for a further attempt, perhaps
+            follows = self.take_back() if idle else None
             if follows is None:
                 self._inbox.put(Answer(work, stage, outcome))
                 return

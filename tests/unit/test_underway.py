@@ -728,7 +728,7 @@ def test_what_waits_in_line_is_put_back_and_opened_anew_where_the_plan_is_read_a
         until(lambda: project.warnings)
         assert project.builder is not None
         under_way = project.builder._under_way
-        until(lambda: not under_way._line)
+        until(lambda: not under_way._line.positions)
 
     meanwhile(project, "T3", moved)
     for id_ in ("T4", "T5"):

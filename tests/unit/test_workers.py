@@ -248,3 +248,22 @@ def test_what_was_verified_is_done() -> None:
     following = work(5)
     crew.workers.line_up(following, given(following))
     assert crew.send("verify").follows is following
+
+
+def test_what_was_given_to_a_worker_comes_before_what_waits_in_line() -> None:
+    at_it, go_on = threading.Event(), threading.Event()
+
+    def waits(_log: Log, _cancelled: Cancelled) -> None:
+        at_it.set()
+        go_on.wait(10)
+
+    crew = Crew(Scripted(waits))
+    again, following = work(4), work(5)
+    again.worker = crew.work.worker
+    crew.workers.send(crew.work, "run", given(crew.work), delay=0.0)
+    at_it.wait(10)
+    crew.workers.line_up(following, given(following))
+    crew.workers.send(again, "run", given(again), delay=0.0)
+    go_on.set()
+    answers = [crew.inbox.take() for _ in range(3)]
+    assert [answer.work.position for answer in answers if isinstance(answer, Answer)] == [0, 4, 5]
