@@ -47,11 +47,16 @@ class RepositoryError(SpecbuildError):
     exit_code = 4
 
 
+MOST = 50
+"""So many of several errors are shown: who has more of them mends what they have in common."""
+
+
 class Problems(SpecbuildError):  # noqa: N818  (several errors, not one)
     """Several errors found in one look, so that a person fixes them in one go."""
 
     def __init__(self, errors: Sequence[SpecbuildError]) -> None:
-        super().__init__("\n".join(str(error) for error in errors))
+        more = [f"and {len(errors) - MOST:,} more"] if len(errors) > MOST else []
+        super().__init__("\n".join([*map(str, errors[:MOST]), *more]))
         self.errors = list(errors)
         self.exit_code = max(error.exit_code for error in errors)
 

@@ -16,8 +16,12 @@ def tick(
 ) -> Iterator[tuple[RepoPath, Entry, bytes]]:
     """Task files with the task's box ticked, and otherwise as `onto` has them."""
     for path, data in project.tick(task, onto).items():
-        entry = onto.entry(path) or Entry(PLAIN, "")
-        yield path, Entry(entry.mode, committer.store(data, like=entry.oid or None)), data
+        yield path, _stored(path, data, onto, committer), data
+
+
+def _stored(path: RepoPath, data: bytes, onto: Snapshot, committer: Committer) -> Entry:
+    entry = onto.entry(path) or Entry(PLAIN, "")
+    return Entry(entry.mode, committer.store(data, like=entry.oid or None))
 
 
 def committed(
@@ -45,13 +49,11 @@ def tick_all(
 
     `written`: contents of `laid`, where they are known.
     """
-    changes: Changes = {}
     contents: dict[RepoPath, bytes] = {}
     for task in tasks:
-        after = Overlay(onto, {**laid, **changes}, {**(written or {}), **contents})
-        for path, entry, data in tick(project, task, after, committer):
-            changes[path], contents[path] = entry, data
-    return changes, contents
+        contents.update(project.tick(task, Overlay(onto, laid, {**(written or {}), **contents})))
+    after = Overlay(onto, laid)
+    return {path: _stored(path, data, after, committer) for path, data in contents.items()}, contents
 
 
 def tick_on_commit(
