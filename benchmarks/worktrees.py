@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/worktrees.py [FILES [TASKS]]
 
 prints milliseconds of wall time for each task by where it runs, how many of them its command (`echo`) takes
-alone, and as a measure of the machine what `git status` takes there at the same time; then the seconds that 100 results of 20 files take, one file of each changed on both sides: merged, and committed.
+alone, and as a measure of the machine what `git status` takes there at the same time; then the seconds that
+100 results of 20 files take, one file of each changed on both sides: merged, and committed.
 """
 
 import os

@@ -32,6 +32,7 @@ class Competitor:
     peer: Peer
     place: Place
     out: str | None = None  # why it takes part no more
+    adopted: str | None = None  # why it did not build its tree, but took outputs that stood there for its own
 
 
 class Rows:
@@ -99,8 +100,10 @@ class Rows:
 
     def _hopeless(self, peer: Peer, row: str) -> str | None:
         """Why it is not even tried: by what it took at smaller sizes, it would pass the limit."""
-        if peer.key in {OURS, YARDSTICK}:
-            return None
+        return None if peer.key in {OURS, YARDSTICK} else self._too_long(peer, row)
+
+    def _too_long(self, peer: Peer, row: str) -> str | None:
+        """The same, also for those that take part whatever they take."""
         limit = self._limit(row)
         for size in reversed([size for size in self.session.results.sizes(row) if size < self.size]):
             cell = self.session.results.cell(row, size, peer.name)
@@ -141,6 +144,8 @@ class Rows:
     def _reason(self, competitor: Competitor, row: str) -> str:
         lacks = competitor.peer.lacks.get(row)
         out = competitor.out
+        if row == "build" and competitor.adopted is not None:
+            return competitor.adopted
         return (
             lacks
             or (f"its tree was not built: {out}" if out and row != "build" else out)
@@ -161,6 +166,11 @@ class Rows:
         entries = []
         for competitor in self._able("build"):
             peer, place = competitor.peer, competitor.place
+            too_long = self._too_long(peer, "build")
+            if too_long is not None and (words := peer.adopt(place.bin)):
+                competitor.adopted = f"{too_long}; for the other rows, outputs were laid there and adopted"
+                self._attempt(competitor, partial(self._adopt, competitor, words))
+                continue
             entries.append(
                 Entry(
                     peer.name,
@@ -182,6 +192,10 @@ class Rows:
                 entry.missing, entry.samples = competitor.out, []
         if self.session.options.wants("build"):
             self._keep("build", entries)
+
+    def _adopt(self, competitor: Competitor, words: tuple[str, ...]) -> None:
+        trees.hand_made(competitor.place.folder, self.size)
+        competitor.place.call(*words)
 
     def _anew(self, peer: Peer, place: Place, turn: int) -> None:
         if turn:

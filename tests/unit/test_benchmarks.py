@@ -15,9 +15,11 @@ from harness.correctness import kill_all
 from harness.environments import Unavailable, install
 from harness.measure import Command, Sample, TooSlow, Unmeasured, last_line, measure
 from harness.peers import PEERS
+from harness.peers.base import Place
 from harness.peers.make import Make
+from harness.peers.specbuild import Specbuild
 from harness.results import Cell, Finding, Results, load
-from harness.rows import Rows
+from harness.rows import Competitor, Rows
 from harness.scale import EVERY, past
 from harness.session import Options, Session
 from harness.targets import targets
@@ -211,6 +213,19 @@ def test_a_tool_that_would_pass_its_limit_is_not_tried(
     place = session(tmp_path)
     place.add(known)
     assert Rows(place, 100)._hopeless(Make(), "nothing") == reason
+
+
+def test_specbuild_takes_part_whatever_a_build_takes_with_outputs_that_it_adopted(tmp_path: Path) -> None:
+    place = session(tmp_path)
+    place.add(cell("build", 10, "specbuild", 200.0))
+    rows = Rows(place, 100)
+    competitor = Competitor(Specbuild(), Place(str(tmp_path), "bin", {}))
+    assert rows._hopeless(competitor.peer, "build") is None
+    assert rows._too_long(competitor.peer, "build") == "not tried: 200 s at 10 tasks already"
+    assert competitor.peer.adopt("bin") == ("bin/specbuild", "adopt", "target:out/**")
+    assert Make().adopt("bin") is None
+    competitor.adopted = "so slow"
+    assert rows._reason(competitor, "build") == "so slow"
 
 
 def test_a_tool_that_cannot_be_had_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

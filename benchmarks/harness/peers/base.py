@@ -47,6 +47,10 @@ class Peer:
         """The same where nothing is expected to run, as one would call it again and again."""
         return self.build(bin_)
 
+    def adopt(self, bin_: str) -> tuple[str, ...] | None:  # noqa: ARG002
+        """Takes the outputs that stand there for its own; None: it cannot."""
+        return None
+
     def version(self, bin_: str) -> tuple[str, ...]:
         return (os.path.join(bin_, self.key), "--version")
 

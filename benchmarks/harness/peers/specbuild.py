@@ -19,3 +19,6 @@ class Specbuild(Peer):
 
     def nothing(self, bin_: str) -> tuple[str, ...]:
         return (os.path.join(bin_, "specbuild"), "--quiet")
+
+    def adopt(self, bin_: str) -> tuple[str, ...]:
+        return (os.path.join(bin_, "specbuild"), "adopt", "target:out/**")
