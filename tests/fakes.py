@@ -282,7 +282,7 @@ class FakeWorkspaces:
 
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
-        self.last: FakeSandbox | None = None
+        self.of: dict[str, FakeSandbox] = {}  # by id of the task, the one that was opened last for it
         self.opened: list[str] = []  # ids of tasks
 
     @contextmanager
@@ -296,8 +296,8 @@ class FakeWorkspaces:
         visible: Sequence[RepoPath] | None,
     ) -> Iterator[FakeSandbox]:
         self.opened.append(task.name.id)
-        self.last = self.sandbox(self.repo, owned, start, isolation == "none")
-        yield self.last
+        found = self.of[task.name.id] = self.sandbox(self.repo, owned, start, isolation == "none")
+        yield found
 
 
 class FakeCommitter:
@@ -390,8 +390,8 @@ class FakeExecutors:
     def run(
         self, attempt: Attempt, log: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> Failure | Ran:
-        task, sandbox = attempt.task, self._workspaces.last
-        assert sandbox is not None
+        task = attempt.task
+        sandbox = self._workspaces.of[task.name.id]
         self.ran.append(task.name.id)
         if self.failing.get(task.name.id, 0) > 0:
             self.failing[task.name.id] -= 1

@@ -159,6 +159,8 @@ class Builder:
 
     def _may_overlap(self, position: int) -> bool:
         opened = self._under_way.opened
+        if not self._progress.schedule.apart(position, self._under_way.unrecorded):
+            return False
         if not opened:
             return True
         tasks = self._progress.judge.graph.tasks

@@ -26,8 +26,13 @@ class GroupCommit:
         self._thread = SerialThread("committer")
 
     @property
-    def count(self) -> int:
+    def positions(self) -> Sequence[int]:
         """Of tasks that are completed and not yet recorded."""
+        return [member.work.position for member in (*self._waiting, *self._committing)]
+
+    @property
+    def count(self) -> int:
+        """How many those are."""
         return len(self._waiting) + len(self._committing)
 
     @property

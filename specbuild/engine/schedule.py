@@ -89,6 +89,20 @@ class Schedule:
                 found.add(after)
         return sorted(after for after in found if after > position)
 
+    def apart(self, position: int, under_way: Collection[int]) -> bool:
+        """Whether a task may start, where others run again: neither before one that it follows is recorded,
+        nor, if it runs again itself, beside one that follows it.
+
+        Of tasks that run for the first time the plan sees to it.
+        """
+        if position in self.must_run and not set(under_way).isdisjoint(self.followers(position)):
+            return False
+        return not any(
+            position in self.followers(source)
+            for source in self.must_run
+            if source != position and self.is_made_again(source)
+        )
+
     def reopen(self, positions: Sequence[int]) -> None:
         """Settled tasks are judged once more, one behind the other."""
         waits: tuple[int, ...] = ()

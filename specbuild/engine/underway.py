@@ -63,6 +63,11 @@ class UnderWay:
         return [*self.running, *self._line.positions]
 
     @property
+    def unrecorded(self) -> Sequence[int]:
+        """Tasks that were opened and are not recorded."""
+        return [*self.opened, *self._commits.positions]
+
+    @property
     def full(self) -> bool:
         """Whether every worker has a task."""
         return len(self.running) >= self._progress.settings.workers

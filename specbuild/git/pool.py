@@ -37,6 +37,8 @@ _QUIET = [
     "-c",
     "core.sparseCheckout=false",
     "-c",
+    "core.ignoreStat=false",
+    "-c",
     "submodule.recurse=false",
 ]
 _LEFT_BY_GIT = (

@@ -9,11 +9,12 @@ from fakes import Project
 from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 from hypothesis import strategies as st
 
+from specbuild.engine.events import TaskFinished, TaskStarted
 from specbuild.engine.graph import Edge
 from specbuild.engine.judge import Judge
 from specbuild.engine.ports import Snapshot
 from specbuild.engine.project import Settings
-from specbuild.engine.task import RepoPath, Task
+from specbuild.engine.task import RepoPath, Task, TaskName
 from specbuild.errors import TaskFileError
 
 SOURCES = ["s1", "s2", "s3"]
@@ -84,8 +85,10 @@ def check(
     for step in path:
         take(project, step)
         how = Settings(jobs=3, overlap="all") if parallel else Settings()
+        project.events.clear()
         ran = project.build(settings=how)
         assert project.end is not None
+        assert_apart(project)
         assert project.end.exit_code == 0, (project.end, project.warnings)
         assert max(Counter(ran).values(), default=0) <= 1
         assert project.targets() == project.clean()
@@ -104,6 +107,26 @@ def test_incremental_equals_clean_with_overlapping_tasks(
     lines: list[str], path: list[tuple[str, object, object]]
 ) -> None:
     check(lines, path, parallel=True)
+
+
+def test_a_task_that_runs_again_overlaps_none_that_follows_it() -> None:
+    lines = ["t p: ", "t p: q [US1]", "q r: s2 [US1]", "t r:  [needs T1]", "p: r s3 s1 [US2]"]
+    check(lines, [("revert", 0, ""), ("squash", 7, ""), ("fail", 3, ""), ("reword", 4, "x")], parallel=True)
+
+
+def assert_apart(project: Project) -> None:
+    """Tasks that share a target never overlap, from the start of one to its end."""
+    loaded, _ = project.load()
+    targets = {task.name: set(task.targets) for task in loaded.graph.tasks}
+    begun: set[TaskName] = set()
+    for event in project.events:
+        if isinstance(event, TaskStarted | TaskFinished):
+            others = begun - {event.task}
+            assert not any(targets[event.task] & targets[other] for other in others), (event, others)
+        if isinstance(event, TaskStarted):
+            begun.add(event.task)
+        elif isinstance(event, TaskFinished):
+            begun.discard(event.task)
 
 
 class WrongJudge(Judge):

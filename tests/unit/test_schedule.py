@@ -9,6 +9,7 @@ from specbuild.engine.checkpoint import Recorded
 from specbuild.engine.plan import Choice
 from specbuild.engine.schedule import Schedule, ranks
 from specbuild.engine.task import TaskName
+from specbuild.engine.verdict import Reason
 
 CHAIN = ("p: a [phase 1]", "p: b [phase 1]", "q: p [phase 2]", "r: b [phase 2] [P]")
 
@@ -175,3 +176,17 @@ def test_a_task_that_nothing_called_into_question_takes_no_time_and_its_checkpoi
     longest = ranks(judge, (), longest_first=True)
     assert read == [2, 1]
     assert [longest(position) < -1.0 for position in range(3)] == [True, True, False]
+
+
+def test_only_where_one_runs_again_is_it_asked_what_follows_it() -> None:
+    found = schedule("p: a", "q: b", "p: c", "r: p")
+    assert found.apart(0, [2, 3])  # the plan sees to it
+    found.must_run[0] = Reason("target-missing")
+    assert found.apart(0, [])
+    assert found.apart(0, [1])
+    assert not found.apart(0, [1, 2])  # the same target
+    assert not found.apart(2, [])  # before that one is recorded
+    assert found.apart(1, [0])
+    assert found.apart(3, [0])  # it reads what the later one makes
+    found.settle(0)
+    assert found.apart(2, [])
