@@ -55,7 +55,7 @@ class UnderWay:
 
     @property
     def count(self) -> int:
-        return len(self.opened) + self._commits.count
+        return len(self.unrecorded)
 
     @property
     def opened(self) -> Sequence[int]:

@@ -325,9 +325,8 @@ class PooledSandbox:
         """The task may have done anything to its folder."""
         if self._slot.admin() is None or not os.path.isfile(self._slot.base.path):
             raise Unusable("the task destroyed the private worktree that it worked in")
-        self._slot.restore(
-            self._head, self._files.repo
-        )  # whatever it did with HEAD and index: nothing is taken from there
+        # Whatever it did with HEAD and index: nothing is taken from there.
+        self._slot.restore(self._head, self._files.repo)
         return self._files
 
     def _shared(self, path: RepoPath) -> bool:

@@ -46,7 +46,7 @@ class Shared:
     store: Store = field(default_factory=Store)
     index: "IndexFile | None" = None  # as it was read or written last
     bases: "dict[str, IndexFile]" = field(default_factory=dict)  # likewise, by path: see `switching`
-    copies: dict[str, tuple[str, str]] = field(default_factory=dict)  # and what was copied where
+    copies: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # and what was copied where
 
 
 class GitFailed(RepositoryError):  # noqa: N818  (says what happened, as `Moved` does)

@@ -6,7 +6,6 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from specbuild.engine.task import Oid
@@ -236,7 +235,7 @@ def _write(
         digest.update(piece)
     path = os.path.join(folder, f"pack-{digest.hexdigest()}")
     os.makedirs(folder, exist_ok=True)
-    _put(f"{path}.pack", chain([head], body(), [digest.digest()]), sync=sync)
+    _put(f"{path}.pack", itertools.chain([head], body(), [digest.digest()]), sync=sync)
     _put(f"{path}.idx", [_index(entries, digest.digest())], sync=sync)
     return path
 

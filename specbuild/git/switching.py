@@ -14,6 +14,7 @@ from specbuild.git.indexfile import IndexFile
 from specbuild.git.indexformat import Wanted
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.trees import Reader, differing
+from specbuild.gitstate import stat_identity
 
 MANY = 2000
 """So many files are not written one by one: git does it faster."""
@@ -29,7 +30,7 @@ class Base:
 
     def note(self, tree: Oid) -> None:
         """The index stands for `tree` now."""
-        durable.put(self._note, f"{tree} {_identity(self.path)}".encode(), durable=False)
+        durable.put(self._note, tree.encode() + b" " + stat_identity(self.path), durable=False)
 
     def forget(self) -> None:
         for path in (self.path, f"{self.path}.lock", self._note):
@@ -39,11 +40,11 @@ class Base:
     def tree(self) -> Oid | None:
         """None: it is not known for certain."""
         try:
-            with open(self._note, encoding="ascii") as file:
-                tree, _, identity = file.read().partition(" ")
-            return tree if identity == _identity(self.path) else None
-        except (OSError, ValueError):
+            with open(self._note, "rb") as file:
+                tree, _, identity = file.read().partition(b" ")
+        except OSError:
             return None
+        return tree.decode("ascii", "replace") if identity == stat_identity(self.path) else None
 
     def read(self) -> IndexFile:
         known = self._repo.shared.bases
@@ -52,14 +53,11 @@ class Base:
 
     def stands_now_at(self, path: str) -> None:
         """A copy was made there."""
-        self._repo.shared.copies[path] = _identity(self.path), _identity(path)
+        self._repo.shared.copies[path] = stat_identity(self.path), stat_identity(path)
 
     def stands_at(self, path: str) -> bool:
         """Whether the copy that was made there last is this index, and nobody touched it since."""
-        try:
-            return self._repo.shared.copies.get(path) == (_identity(self.path), _identity(path))
-        except OSError:
-            return False
+        return self._repo.shared.copies.get(path) == (stat_identity(self.path), stat_identity(path))
 
     def copied(self, path: str) -> IndexFile:
         """As the copy at `path` will be read."""
@@ -152,8 +150,3 @@ def _put(files: Files, base: Base, wanted: Mapping[RepoPath, Entry | None]) -> N
         for path, entry in wanted.items()
     }
     base.write(*index.edit(entries, Unchanged(files, index)))
-
-
-def _identity(path: str) -> str:
-    found = os.stat(path)
-    return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_size} {found.st_ino}"

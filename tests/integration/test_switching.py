@@ -171,6 +171,15 @@ def test_only_the_first_tree_is_laid_out_by_git(box: Box, by_git: list[str]) -> 
     assert len(by_git) == 1
 
 
+def test_a_setting_that_lets_git_believe_files_unchanged_hides_nothing(box: Box) -> None:
+    box.git("config", "core.ignoreStat", "true")
+    for _ in range(3):
+        with opened(box) as sandbox:
+            assert sights(sandbox.folder) == sights(box.folder)
+            write("d/e", "x")(sandbox)
+            assert list(sandbox.changed()) == ["d/e"]
+
+
 @pytest.mark.parametrize("what", ["the note", "the index", "a submodule"])
 def test_where_it_is_not_certain_what_is_there_git_looks(box: Box, by_git: list[str], what: str) -> None:
     steps(box, nothing)
