@@ -59,8 +59,6 @@ class Inbox:
 
     def leftovers(self) -> Iterator[Answer | Committed]:
         """What came and was not taken; does not wait."""
-        while self._held:
-            yield self._held.popleft()
         while True:
             try:
                 event = self._queue.get_nowait()

@@ -404,13 +404,11 @@ class UnderWay:
             if isinstance(event, Committed):
                 with suppress(Exception):  # what it was is being told already, or the run ends anyway
                     self._committed(event)
-            else:
-                self._hear(event)
         transactions = self._progress.transactions
         while self.running:
             _, work = self.running.popitem()
             transactions.abandon(work, keep=True, why="interrupted")
-        for work in (*self._line.given_up(), *self._commits.given_up()):
+        for work in (*self._line.given_up(), *self._commits.given_up()):  # also what a worker began untold
             transactions.abandon(work, keep=True, why="interrupted")
 
     def close(self) -> None:

@@ -171,6 +171,16 @@ def test_only_the_first_tree_is_laid_out_by_git(box: Box, by_git: list[str]) -> 
     assert len(by_git) == 1
 
 
+def test_folders_that_a_task_emptied_go_with_the_files_that_the_next_tree_lacks(box: Box) -> None:
+    box.commit(**{"i/j/file": "1"})
+    with opened(box) as sandbox:
+        clear(Path(sandbox.folder) / "i/j")
+    box.git("rm", "-qr", "i")
+    box.commit("gone")
+    with opened(box) as sandbox:
+        assert sights(sandbox.folder) == sights(box.folder)
+
+
 def test_a_setting_that_lets_git_believe_files_unchanged_hides_nothing(box: Box) -> None:
     box.git("config", "core.ignoreStat", "true")
     for _ in range(3):
