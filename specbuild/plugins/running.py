@@ -24,6 +24,9 @@ _LOOK = 0.1
 
 _TAIL = 64 * 1024
 
+_RETURNING = frozenset({"python", "shell"})
+"""Executors of ours that wait for nothing but `Job.run`, which ends what it waits for when time is over."""
+
 _IDLE: list[SerialThread] = []
 """Threads that calls of plugins have left; the next ones take them."""
 
@@ -55,7 +58,9 @@ class PluginExecutors:
         try:
             with prompt_of(attempt) as prepared:
                 call = _Call(prepared, log, cancelled, source, self._paused)
-                return call.finish(offered.executor.run, self._patience)
+                if name in _RETURNING:
+                    return call.here(offered.executor.run)
+                return call.apart(offered.executor.run, self._patience)
         except PromptError as error:
             return Failure(attempt.attempt, str(error), "", permanent=True)
 
@@ -88,7 +93,7 @@ class PluginExecutors:
                 return Succeeded()
             return Failed(f"{name} failed with exit code {code}: {_short(script)}", exit_code=code)
 
-        return _Call(attempt, log, cancelled, name).finish(check, self._patience)
+        return _Call(attempt, log, cancelled, name).here(check)
 
 
 class PromptError(ValueError):
@@ -159,7 +164,7 @@ def public_task(attempt: Attempt) -> Task:
 
 
 class _Call:
-    """One call of a plugin, in a thread of its own: one that never returns must not hold the run."""
+    """One call of a plugin."""
 
     def __init__(
         self,
@@ -231,11 +236,16 @@ class _Call:
             timed_out=timed_out,
         )
 
-    def finish(self, function: Callable[[Job], object], patience: float) -> Failure | Ran:
-        answers: SimpleQueue[Failure | Ran | None] = SimpleQueue()
+    def here(self, function: Callable[[Job], object]) -> Failure | Ran:
+        """In the caller's thread: for what is known to return once its time is over."""
+        return self._answered(function)
+
+    def apart(self, function: Callable[[Job], object], patience: float) -> Failure | Ran:
+        """In a thread of its own: a plugin that never returns must not hold the run."""
+        answers: SimpleQueue[Failure | Ran] = SimpleQueue()
         thread = _IDLE.pop() if _IDLE else SerialThread("plugin")
         began = time.monotonic()
-        thread.do(lambda: self._call(function, answers))
+        thread.do(lambda: answers.put(self._answered(function)))
         overdue: float | None = None  # since when it should have returned
         late = False
         while True:
@@ -254,17 +264,15 @@ class _Call:
                     f"{self._source} did not return {patience:g} s after it was told to stop", permanent=True
                 )
         _IDLE.append(thread)
-        if answer is None:  # the log raised while a plugin's error was told
-            return self._failure(f"{self._source} failed, and its error could not be told")
         if late and isinstance(answer, Ran):
             return self._failure(_timed_out(self._timeout), timed_out=True)
         return answer
 
-    def _call(self, function: Callable[[Job], object], answers: "SimpleQueue[Failure | Ran | None]") -> None:
-        answer = None
-        with suppress(BaseException):
-            answer = self._answer(function)
-        answers.put(answer)
+    def _answered(self, function: Callable[[Job], object]) -> Failure | Ran:
+        try:
+            return self._answer(function)
+        except BaseException:  # noqa: BLE001  (the log raised while a plugin's error was told)
+            return self._failure(f"{self._source} failed, and its error could not be told")
 
     def _answer(self, function: Callable[[Job], object]) -> Failure | Ran:
         try:
