@@ -91,7 +91,7 @@ def environment(index: str | None = None) -> dict[str, str]:
 
 
 def differing(top: str, *, index: str | None = None) -> bytes:
-    """What COMMAND prints in the work tree; raises OSError where git fails."""
+    """What COMMAND prints in the work tree; raises OSError where git fails, or passes over a file."""
     code, output = git(top, COMMAND, index=index)
     if code != 0:
         raise OSError("git diff-files failed")
@@ -99,22 +99,31 @@ def differing(top: str, *, index: str | None = None) -> bytes:
 
 
 def git(top: str, words: Sequence[bytes | str], *, index: str | None = None) -> tuple[int, bytes]:
-    """The exit code of a git command, and what it prints; its errors are not heard."""
+    """The exit code of a git command, and what it prints; the code is also not 0 where it complained."""
     reader, writer = os.pipe()
+    hearer, complainer = os.pipe()
+    for end in (hearer, complainer):  # neither waits for the other
+        os.set_blocking(end, False)
     try:
         pid = os.posix_spawnp(
             "git", ("git", "-C", top, *words), environment(index),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, writer, 1),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                (os.POSIX_SPAWN_CLOSE, reader),
+                (os.POSIX_SPAWN_DUP2, complainer, 2),
             ],
         )  # fmt: skip
     finally:
         os.close(writer)
+        os.close(complainer)
     pieces = []
     while piece := os.read(reader, 1 << 16):
         pieces.append(piece)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    try:
+        complained = os.read(hearer, 1) != b""
+    except BlockingIOError:  # something that git started has it, and says nothing
+        complained = False
     os.close(reader)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), b"".join(pieces)
+    os.close(hearer)
+    return code or int(complained), b"".join(pieces)

@@ -136,6 +136,8 @@ CHANGES |= {
     "the note lost": lambda box: (box.folder / ".git/specbuild/noop").unlink(missing_ok=True),
     "half a note": lambda box: _cut(box.folder / ".git/specbuild/noop"),
     "all caches lost": lambda box: shutil.rmtree(box.folder / ".git/specbuild", ignore_errors=True),
+    "a link to itself for a target folder": lambda box: _circle(box.folder / "out"),
+    "a link to itself for an input folder": lambda box: _circle(box.folder / "lib/sub"),
     "a target removed": lambda box: (box.folder / "out/b.txt").unlink(missing_ok=True),
     "an input removed": lambda box: (box.folder / "data/2.txt").unlink(missing_ok=True),
     "a single input removed": lambda box: (box.folder / "in/a.txt").unlink(missing_ok=True),
@@ -153,6 +155,11 @@ def _committed(box: Box, path: str) -> None:
 def _instead(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.write_text("a file\n")
+
+
+def _circle(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.symlink_to(folder.name)
 
 
 def _cut(path: Path) -> None:
@@ -209,7 +216,7 @@ def a_link_for_a_file(box: Box) -> None:
 def apply(box: Box, names: Iterable[str]) -> None:
     """One change after the other; one that those before it made impossible is none."""
     for name in names:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError):
+        with contextlib.suppress(OSError):
             CHANGES[name](box)
 
 

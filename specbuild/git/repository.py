@@ -299,9 +299,17 @@ class Repository:
         return done.stdout
 
     def spawn(
-        self, args: Sequence[str], *, talks: bool = False, env: Mapping[str, str] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        talks: bool = False,
+        complains: bool = False,
+        env: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[bytes]":
-        """A git command whose output is read while it runs; `talks`: it is written to as well."""
+        """A git command whose output is read while it runs.
+
+        `talks`: it is written to as well; `complains`: what it says on stderr is of interest.
+        """
         import subprocess  # noqa: PLC0415  (as above)
 
         try:
@@ -311,7 +319,7 @@ class Repository:
                 env=environment.clean({**self._environment, **(env or {})}),
                 stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.PIPE if complains else subprocess.DEVNULL,
             )
         except FileNotFoundError as error:
             raise _no_git() from error

@@ -13,6 +13,7 @@ from specbuild.errors import RepositoryError
 from specbuild.git.hashing import Hasher, blob_id
 from specbuild.git.ignores import Ignores
 from specbuild.git.index import Index
+from specbuild.git.modified import Modified
 from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.tree import CommitSnapshot, content
 
@@ -184,20 +185,20 @@ class WorkingTree:
         if self._suspects is not None:
             return
         while True:
-            command = ["diff-files", "--name-only", "--no-renames", "--ignore-submodules=dirty", "-z"]
-            process = self._repository.spawn(command)
+            modified = Modified(self._repository, modules="dirty")
             self._index = index = self._repository.index()
-            output = process.communicate()[0]
-            if process.returncode != 0:
+            try:
+                suspects = modified.paths()
+            except GitFailed as error:
                 raise RepositoryError(
                     "git cannot compare the working tree with its index",
                     where=self._repository.top,
                     hint="`git status` there says why",
-                )
+                ) from error
             if self._repository.index() is index:  # otherwise git may have read another one
                 break
         closer = index.assume_unchanged | index.skip_worktree | index.intent_to_add | index.unmerged
-        self._suspects = closer.union(_names(output))
+        self._suspects = closer | suspects
 
     def _look(self, path: RepoPath) -> Entry | None:
         folder, slash, name = path.rpartition("/")

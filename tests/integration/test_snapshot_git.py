@@ -538,12 +538,16 @@ def test_many_files_are_compared_by_one_process(git: RealGit) -> None:
     git.commit("many")
     git.write("many/7/7", "edited")
     (git.folder / "many/8/8").unlink()
+    shutil.rmtree(git.folder / "many/6")
+    (git.folder / "many/6").symlink_to("6")
     look = tree(git)
     found = {path: look.entry(path) for path in (f"many/{number % 10}/{number}" for number in range(1500))}
     assert found["many/7/7"] == Entry(PLAIN, blob_id(b"edited"))
     assert found["many/8/8"] is None
     assert found["many/9/1499"] == Entry(PLAIN, blob_id(b"1499"))
-    assert look.dirty() == {"many/7/7", "many/8/8"}
+    behind = {f"many/6/{number}" for number in range(6, 1500, 10)}
+    assert {path for path, entry in found.items() if entry is None} == {"many/8/8", *behind}
+    assert look.dirty() == {"many/7/7", "many/8/8", "many/6", *behind}
 
 
 def test_a_commit_is_read_where_trees_are_missing(git: RealGit, tmp_path: Path) -> None:

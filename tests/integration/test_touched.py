@@ -1,6 +1,7 @@
 """The fast answer after files, or git's index, got new times and say what they said."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,15 @@ def left(box: Box) -> set[str]:
     return {path.name for path in (box.folder / ".git/specbuild").iterdir() if "." in path.name} | {
         path.name for path in (box.folder / ".git").iterdir() if path.name.endswith(".lock")
     }
+
+
+def test_files_that_git_cannot_look_at_are_not_passed_over(box: Box) -> None:
+    settle()
+    shutil.rmtree(box.folder / "gen")
+    (box.folder / "gen").symlink_to("gen")
+    with pytest.raises(OSError, match="diff-files"):
+        gitstate.differing(str(box.folder))
+    assert answer() is None
 
 
 def test_touched_files_that_say_what_they_said_are_no_matter(box: Box) -> None:
