@@ -19,7 +19,7 @@ from specbuild.git.files import Files
 from specbuild.git.folders import remove_tree
 from specbuild.git.repository import Repository
 from specbuild.git.store import COMMIT
-from specbuild.git.switching import Base, changed, switch
+from specbuild.git.switching import Base, Found, changed, look, switch
 from specbuild.git.trees import (
     entries_below,
     entry_at,
@@ -55,6 +55,9 @@ _MANIFEST = re.compile(
 _CROWD = 32
 """So many worktrees with another setup than wanted are passed over; then one is set up anew."""
 
+_TOKEN = 16
+"""Bytes in a slot's lock by which who left it knows that nobody took it since."""
+
 _NOBODY = b"specbuild <specbuild@localhost> 0 +0000"
 
 
@@ -66,6 +69,7 @@ class Slot:
         self.folder = folder
         self._lock = lock
         self.base = Base(repo, f"{folder}.index")
+        self._found = self._left()
 
     @staticmethod
     def take(repo: Repository, setup: str | None = None) -> "Slot":
@@ -113,6 +117,22 @@ class Slot:
     def release(self) -> None:
         os.close(self._lock)
 
+    # What is in it, for whoever takes it next
+
+    def leave(self, found: Found) -> None:
+        """From now on nobody changes anything in the worktree until it is taken again."""
+        token = os.urandom(_TOKEN)
+        with contextlib.suppress(OSError):  # a full disk: the next one looks for itself
+            if os.pwrite(self._lock, token, 0) == _TOKEN:
+                self._repo.shared.left[self.folder] = token, found
+
+    def _left(self) -> Found | None:
+        """What this process found in it last, if nobody had it in hand since."""
+        token, found = self._repo.shared.left.pop(self.folder, (b"", None))
+        written = os.pread(self._lock, _TOKEN, 0)
+        os.ftruncate(self._lock, 0)
+        return found if found is not None and written == token and found.is_fresh else None
+
     def admin(self) -> str | None:
         """The worktree's folder in the repository; None: it is not whole."""
         try:
@@ -159,9 +179,10 @@ class Slot:
         return slot
 
     def _switch(self, slot: Repository, admin: str, tree: Oid, kept: Sequence[RepoPath]) -> bool:
+        found, self._found = self._found, None
         self._put_index(admin, slot)
         try:
-            return switch(slot, self.files(slot), self.base, tree, kept)
+            return switch(self.files(slot), self.base, tree, kept, found)
         except (RepositoryError, Unusable, OSError, KeyError):  # a task left something unheard of
             return False
 
@@ -256,9 +277,11 @@ class PooledSandbox:
         self._share = [path.strip("/") for path in share]
         self._setup = setup
         self._slot = Slot.take(self._repo, setup)
+        self._found: Found | None = None
         self.folder = self._slot.folder
 
     def reset(self) -> None:
+        self._found = None
         tree = self._tree()
         self._key = None if self._setup is None else self._setup_key(self._setup, tree)
         slot = self._slot.lay_out(self._head, tree, self._key)
@@ -317,7 +340,8 @@ class PooledSandbox:
 
     def changed(self) -> Mapping[RepoPath, Entry | None]:
         files = self._whole()
-        paths = changed(files.repo, self._slot.base)
+        self._found = look(files.repo, self._slot.base)
+        paths = changed(files.repo, self._slot.base, self._found)
         found = files.entries(path for path in paths if not self._shared(path))
         return {path: entry and self._inside(path, entry) for path, entry in found.items()}
 
@@ -349,7 +373,9 @@ class PooledSandbox:
         """Nothing of the user's was touched."""
 
     def accept(self) -> None:
-        """As `undo`: the commit took what it wanted."""
+        """The commit took what it wanted, and nothing ran here since that was looked for."""
+        if self._found is not None:
+            self._slot.leave(self._found)
 
     def close(self) -> None:
         self._slot.release()

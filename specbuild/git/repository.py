@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from specbuild.git.index import Index
     from specbuild.git.indexfile import IndexFile
+    from specbuild.git.switching import Found
 
 STATE_FOLDER = "specbuild"
 OLDEST_GIT = (2, 34)
@@ -47,6 +48,7 @@ class Shared:
     index: "IndexFile | None" = None  # as it was read or written last
     bases: "dict[str, IndexFile]" = field(default_factory=dict)  # likewise, by path: see `switching`
     copies: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # and what was copied where
+    left: "dict[str, tuple[bytes, Found]]" = field(default_factory=dict)  # by folder: see `pool.Slot.leave`
 
 
 class GitFailed(RepositoryError):  # noqa: N818  (says what happened, as `Moved` does)

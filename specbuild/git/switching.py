@@ -1,8 +1,10 @@
 """A private worktree goes from one tree to another at the cost of what differs, not of what is there."""
 
 import os
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from specbuild.engine.modes import SUBMODULE
 from specbuild.engine.task import Entry, Oid, RepoPath
@@ -12,12 +14,31 @@ from specbuild.git.folders import remove_tree
 from specbuild.git.follow import Unchanged
 from specbuild.git.indexfile import IndexFile
 from specbuild.git.indexformat import Wanted
-from specbuild.git.repository import GitFailed, Repository
+from specbuild.git.modified import Modified
+from specbuild.git.repository import Repository
 from specbuild.git.trees import Reader, differing
 from specbuild.gitstate import stat_identity
 
 MANY = 2000
 """So many files are not written one by one: git does it faster."""
+
+_FEW = 100
+"""So many paths git is told to look at; then it looks at all."""
+
+FRESH = 1.0
+"""Seconds for which what was found in a worktree counts; something might work on there in hiding."""
+
+
+class Found(NamedTuple):
+    """What a worktree holds that its start tree does not."""
+
+    dirty: frozenset[RepoPath]  # tracked files that are not as the tree says, or gone
+    others: frozenset[RepoPath]  # new files, ignored or not, and folders (`x/`) but those in place of a file
+    time: float  # when the look began, on the monotonic clock
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self.time < FRESH
 
 
 class Base:
@@ -69,19 +90,21 @@ class Base:
         self._repo.shared.bases[self.path] = after.settled(os.stat(self.path))
 
 
-def switch(slot: Repository, files: Files, base: Base, tree: Oid, spared: Collection[RepoPath]) -> bool:
-    """Makes the worktree `slot` hold exactly the files of `tree`, and what is `spared` of those in no tree.
+def switch(
+    files: Files, base: Base, tree: Oid, spared: Collection[RepoPath], found: Found | None = None
+) -> bool:
+    """Makes a worktree's files those of `tree`, and what is `spared` of those in no tree.
 
-    False: that is for git to do, which looks at every file.
+    `found`: what is there now, where that is known. False: it is for git to do, which looks at every file.
     """
-    old = base.tree
+    slot, old = files.repo, base.tree
     if old is None:
         return False
-    dirty, others = _scan(slot, base.path, "--directory", modules="none")
+    dirty, others, _ = found or look(slot, base)
     before, after = Reader(slot, old), Reader(slot, tree)
     wanted = {path: after.entry(path) for path in dirty.union(differing(slot, old, tree))}
     modules = any(_is_module(entry) or _is_module(before.entry(path)) for path, entry in wanted.items())
-    others -= {path for path in others if path.rstrip("/") in spared}
+    others = frozenset(path for path in others if path.rstrip("/") not in spared)
     if len(wanted) > MANY or modules or any(path.startswith(tuple(others)) for path in spared):
         return False
     for path in others:
@@ -98,33 +121,37 @@ def switch(slot: Repository, files: Files, base: Base, tree: Oid, spared: Collec
     return True
 
 
-def changed(slot: Repository, base: Base) -> list[RepoPath]:
-    """Files that are not as in the start tree, and new ones that git does not ignore."""
-    dirty, others = _scan(slot, base.path, "--exclude-standard", modules="dirty")
-    return sorted(dirty.union(path for path in others if not path.endswith("/")))
+def look(slot: Repository, base: Base) -> Found:
+    """Looks at every file of the worktree."""
+    began = time.monotonic()
+    modified = Modified(slot, modules="none", index=base.path)  # git does both at once
+    others = _others(slot, base, "--directory")
+    return Found(modified.paths(), others, began)
 
 
-def _scan(slot: Repository, index: str, how: str, *, modules: str) -> tuple[set[RepoPath], set[RepoPath]]:
-    """Tracked files that are not as the index says, and what it does not know (folders end with `/`).
+def changed(slot: Repository, base: Base, found: Found) -> list[RepoPath]:
+    """Files that are not as in the start tree, and new ones that git does not ignore, of what was found."""
+    dirty, new = found.dirty, frozenset[RepoPath]()
+    before = None if base.tree is None else Reader(slot, base.tree)
+    modules = [path for path in dirty if before is None or _is_module(before.entry(path))]
+    if modules:  # what is not committed in them is their own affair
+        differ = Modified(slot, modules="dirty", index=base.path, only=_few(modules))
+        dirty = dirty.difference(modules) | differ.paths()
+    places = found.others.union(path for path in dirty if _is_folder(os.path.join(slot.top, path)))
+    if places:
+        new = _others(slot, base, "--exclude-standard", "--", *_few(places))
+    return sorted(dirty.union(path for path in new if not path.endswith("/")))
 
-    `how`: an option of `git ls-files --others`; `modules`: what is ignored of submodules.
-    """
-    env = {"GIT_INDEX_FILE": index, "GIT_OPTIONAL_LOCKS": "0"}
-    quiet = ["-c", "core.fsmonitor=false"]
-    commands = (
-        [*quiet, "diff-files", "-z", "--name-only", "--no-renames", f"--ignore-submodules={modules}"],
-        [*quiet, "ls-files", "-z", "--others", how],
-    )
-    running = [(command, slot.spawn(command, env=env)) for command in commands]  # both at once
-    found = []
-    for command, process in running:
-        with process:
-            output = process.stdout.read() if process.stdout else b""
-        if process.returncode:
-            raise GitFailed(command, process.returncode, b"")
-        found.append({os.fsdecode(path) for path in output.split(b"\0") if path})
-    dirty, others = found
-    return dirty, others
+
+def _others(slot: Repository, base: Base, *words: str) -> frozenset[RepoPath]:
+    env = {"GIT_INDEX_FILE": base.path}
+    listed = slot.git(["-c", "core.fsmonitor=false", "ls-files", "-z", "--others", *words], env=env)
+    return frozenset(os.fsdecode(path) for path in listed.split(b"\0") if path)
+
+
+def _few(paths: Collection[RepoPath]) -> Collection[RepoPath]:
+    """Where they are many, git looks at all as fast."""
+    return paths if len(paths) <= _FEW else ()
 
 
 def _is_module(entry: Entry | None) -> bool:

@@ -5,14 +5,16 @@ import random
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
 from gitbox import Box, environment, task
 
-from specbuild.engine.ports import Sandbox
+from specbuild.engine.ports import Sandbox, Unusable
 from specbuild.git.pool import Slot
+from specbuild.git.repository import Repository
+from specbuild.git.switching import Base, Found, look
 from specbuild.git.workspace import GitWorkspaces
 
 NAMES = ("a", "b.txt", "d/e", "d/f", "d/g/h", "i/j", "k", "ignored.log", "d/ignored.log")
@@ -40,9 +42,24 @@ def by_git(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def opened(box: Box) -> AbstractContextManager[Sandbox]:
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every time that somebody looked at all files: the worktree's folder."""
+    asked: list[str] = []
+
+    def told(slot: Repository, base: Base) -> Found:
+        asked.append(slot.top)
+        return look(slot, base)
+
+    monkeypatch.setattr("specbuild.git.pool.look", told)
+    monkeypatch.setattr("specbuild.git.switching.look", told)
+    return asked
+
+
+def opened(box: Box, repo: Repository | None = None) -> AbstractContextManager[Sandbox]:
+    """In a run of its own, or in that of `repo`."""
     found = task("T001", "out", writes="any")
-    return GitWorkspaces(box.repo).open(found, start={}, owned=(), isolation="worktree", visible=None)
+    return GitWorkspaces(repo or box.repo).open(found, start={}, owned=(), isolation="worktree", visible=None)
 
 
 def sights(folder: Path | str) -> dict[str, str]:
@@ -125,22 +142,39 @@ def mess(folder: Path, dice: random.Random) -> None:
         clear(folder / dice.choice((".git", "k", "d")))
 
 
+def differences(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Paths that git would call changed, or new and not ignored."""
+    found = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    ignored = {path for path in found - before.keys() if "ignored.log" in path.split("/")}
+    if ".gitignore" not in after:
+        ignored = set()
+    return {path for path in found - ignored if not path.endswith("/") and path.split("/")[0] != "nested"}
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_a_task_left_the_next_one_finds_what_git_would_lay_out(
     box: Box, by_git: list[str], seed: int, tmp_path: Path
 ) -> None:
     dice = random.Random(seed)
-    rounds = 12
+    rounds, repo = 12, box.repo
     for number in range(rounds):
         for _ in range(dice.randrange(3)):
             put(box.folder, dice.choice(NAMES), dice)
         commit = box.commit(f"round {number}")
-        with opened(box) as sandbox:
-            assert sights(sandbox.folder) == checked_out(box, commit, tmp_path / "plain")
+        with opened(box, repo) as sandbox:
+            laid = sights(sandbox.folder)
+            assert laid == checked_out(box, commit, tmp_path / "plain")
             assert sandbox.changed() == {}
             shown = subprocess.check_output(["git", "status", "--porcelain"], cwd=sandbox.folder, text=True)
             assert shown == ""
             mess(Path(sandbox.folder), dice)
+            if dice.randrange(3):  # otherwise the task failed
+                with suppress(Unusable):
+                    changed, left = sandbox.changed().keys(), sights(sandbox.folder)
+                    rewritten = {path for path in changed if path in laid and laid[path] == left.get(path)}
+                    assert changed - rewritten == differences(laid, left)
+                    sandbox.accept()
+        repo = repo if dice.randrange(4) else box.repo
     assert len(by_git) < rounds / 2  # mostly it was not for git to do
     box.fsck()
 
@@ -181,6 +215,17 @@ def test_folders_that_a_task_emptied_go_with_the_files_that_the_next_tree_lacks(
         assert sights(sandbox.folder) == sights(box.folder)
 
 
+def test_what_lies_behind_a_link_that_leads_nowhere_is_gone(box: Box) -> None:
+    for _ in range(2):
+        with opened(box) as sandbox:
+            assert sights(sandbox.folder) == sights(box.folder)
+            clear(Path(sandbox.folder) / "d")
+            (Path(sandbox.folder) / "d").symlink_to("d")
+            found = sandbox.changed()
+            assert [path for path, entry in found.items() if entry is None] == ["d/e", "d/g/h"]
+            assert found.keys() == {"d", "d/e", "d/g/h"}
+
+
 def test_a_setting_that_lets_git_believe_files_unchanged_hides_nothing(box: Box) -> None:
     box.git("config", "core.ignoreStat", "true")
     for _ in range(3):
@@ -188,6 +233,58 @@ def test_a_setting_that_lets_git_believe_files_unchanged_hides_nothing(box: Box)
             assert sights(sandbox.folder) == sights(box.folder)
             write("d/e", "x")(sandbox)
             assert list(sandbox.changed()) == ["d/e"]
+
+
+def accepted(box: Box, repo: Repository, path: str) -> str:
+    """A task that wrote a file was recorded; the folder where it did."""
+    with opened(box, repo) as sandbox:
+        write(path, "x")(sandbox)
+        assert list(sandbox.changed()) == ([] if path == "ignored.log" else [path])
+        sandbox.accept()
+        return sandbox.folder
+
+
+@pytest.mark.parametrize("path", ["d/e", "d/new", "new/folder/file", "ignored.log"])
+def test_what_a_recorded_task_left_is_not_looked_for_twice(box: Box, looks: list[str], path: str) -> None:
+    repo = box.repo
+    folder = accepted(box, repo, path)
+    assert looks == [folder]
+    with opened(box, repo) as sandbox:
+        assert looks == [folder]
+        assert sights(sandbox.folder) == sights(box.folder)
+
+
+def test_what_a_failed_attempt_left_is_looked_for_again(box: Box, looks: list[str]) -> None:
+    with opened(box) as sandbox:
+        for number in (1, 2):
+            assert list(sandbox.changed()) == []
+            write("left", "by verify, since the last look")(sandbox)
+            sandbox.reset()
+            assert sights(sandbox.folder) == sights(box.folder)
+            assert len(looks) == 2 * number
+
+
+def test_what_was_found_counts_only_for_who_takes_the_worktree_next(box: Box, looks: list[str]) -> None:
+    repo = box.repo
+    folder = accepted(box, repo, "left")
+    with opened(box, box.repo) as sandbox:  # another process would have no other memory
+        assert sandbox.folder == folder
+        write("also", "x")(sandbox)
+    with opened(box, repo) as sandbox:
+        assert looks == [folder] * 3
+        assert sights(sandbox.folder) == sights(box.folder)
+
+
+def test_what_was_found_long_ago_counts_no_longer(
+    box: Box, looks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = box.repo
+    folder = accepted(box, repo, "left")
+    (Path(folder) / "later").write_text("by something that the task left running")
+    monkeypatch.setattr("specbuild.git.switching.FRESH", 0.0)
+    with opened(box, repo) as sandbox:
+        assert looks == [folder] * 2
+        assert sights(sandbox.folder) == sights(box.folder)
 
 
 @pytest.mark.parametrize("what", ["the note", "the index", "a submodule"])
