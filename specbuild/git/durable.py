@@ -56,6 +56,16 @@ def put(path: str, data: bytes, *, durable: bool) -> None:
         sync(os.path.dirname(path))
 
 
+def put_anew(path: str, data: bytes) -> None:
+    """Writes a file that nobody misses: after a kill it may be gone or broken.
+
+    What stood there is removed first. Moving another file over it costs the more the larger that is: file
+    systems begin to write it out then.
+    """
+    drop(path)
+    put_new(path, data)
+
+
 def put_new(path: str, data: bytes) -> None:
     """Writes a file where there is none, at once; where that was broken off it is empty."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC

@@ -22,6 +22,8 @@ from specbuild.git.indexformat import (
     unpack,
 )
 
+_ATTRIBUTES = b".gitattributes"
+
 
 @dataclass(slots=True)
 class IndexFile:
@@ -42,6 +44,7 @@ class IndexFile:
     inode: int = 0
     names: list[bytes | None] = field(default_factory=list, compare=False, repr=False)
     """Those that were read once, by position: a search comes by some of them again and again."""
+    _attributes: int | None = field(default=None, compare=False, repr=False)
 
     @staticmethod
     def read(path: str, known: "IndexFile | None" = None) -> "IndexFile":
@@ -95,6 +98,13 @@ class IndexFile:
     def _held(self, position: int) -> Held | None:
         return held_at(self.data, self.offsets[position])
 
+    @property
+    def attribute_files(self) -> int:
+        """How many entries have a name that ends in `.gitattributes`."""
+        if self._attributes is None:
+            self._attributes = self.data.count(_ATTRIBUTES + b"\0")
+        return self._attributes
+
     def turned_back(self, since: float) -> bool:
         """Whether a file was changed after `since` that bears an older time of modification.
 
@@ -137,14 +147,13 @@ class IndexFile:
         entry says. Otherwise its stat data must not be believed once the index is newer (git: racy-git).
         """
         removed = self._removed(changes)
-        data = bytearray(self.data)
         recent = {name for name, wanted in changes.items() if wanted is not None}
+        doubted: list[int] = []
         for position in self._racy(removed):
             name, held = self._name(position), self._held(position)
             recent.add(name)
             if held is not None and not unchanged(name, held):
-                offset = self.offsets[position]
-                data[offset + 36 : offset + 40] = bytes(4)
+                doubted.append(self.offsets[position])
         inserts: dict[int, list[tuple[bytes, bytes]]] = {}
         for name in sorted(changes):
             wanted = changes[name]
@@ -155,23 +164,39 @@ class IndexFile:
         if version == 2 and any(wanted and wanted.skip_worktree for wanted in changes.values()):
             version = 3
         header = b"DIRC" + version.to_bytes(4, "big") + count.to_bytes(4, "big")
-        entries, offsets, names = self._splice(bytes(data), removed, inserts)
+        pieces, offsets, names = self._splice(self._without_sizes(doubted), removed, inserts)
+        data = b"".join([header, *pieces])
         added = any(wanted is not None and not self._span(name) for name, wanted in changes.items())
-        moved = added or count != len(self)
-        extensions = list(self._kept_extensions(changes, moved=moved))
-        tail = b"".join(sign + len(kept).to_bytes(4, "big") + kept for sign, kept in extensions)
-        content = header + (pack(entries, count) if version == 4 else entries) + tail
-        content += hashlib.sha1(content, usedforsecurity=False).digest() if self.sealed else bytes(20)
+        extensions = list(self._kept_extensions(changes, moved=added or count != len(self)))
+        gone = (self._name(position) for position in removed)
+        counts = any(name.endswith(_ATTRIBUTES) for name in (*changes, *gone))
         after = replace(
             self,
             version=version,
-            data=header + entries,
+            data=data,
             offsets=offsets,
             names=names,
             extensions=extensions,
             recent=frozenset(recent),
+            _attributes=None if counts else self._attributes,
         )
-        return content, after
+        return after.content(), after
+
+    def _without_sizes(self, offsets: Iterable[int]) -> bytes:
+        """The data, with entries there that match no file."""
+        data: bytes | bytearray = self.data
+        for offset in offsets:
+            data = data if isinstance(data, bytearray) else bytearray(data)
+            data[offset + 36 : offset + 40] = bytes(4)
+        return bytes(data)
+
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        body = self.data if self.version != 4 else self.data[:12] + pack(self.data[12:], len(self))
+        tail = b"".join(sign + len(kept).to_bytes(4, "big") + kept for sign, kept in self.extensions)
+        digest = hashlib.sha1(body, usedforsecurity=False)
+        digest.update(tail)
+        return b"".join([body, tail, digest.digest() if self.sealed else bytes(20)])
 
     def settled(self, found: os.stat_result) -> "IndexFile":
         """As `edit` left it, now that it is a file. A clock that went back makes all entries suspicious."""
@@ -195,8 +220,8 @@ class IndexFile:
 
     def _splice(
         self, data: bytes, removed: set[int], inserts: Mapping[int, list[tuple[bytes, bytes]]]
-    ) -> tuple[bytes, list[int], list[bytes | None]]:
-        """The entries' bytes without the header, where each begins behind one, and names that are known."""
+    ) -> tuple[list[bytes], list[int], list[bytes | None]]:
+        """The entries' bytes in pieces, where each begins behind a header, and names that are known."""
         pieces: list[bytes] = []
         offsets: list[int] = []
         names: list[bytes | None] = []
@@ -215,7 +240,7 @@ class IndexFile:
                 pieces.append(piece)
                 size += len(piece)
             done = position + 1 if position in removed else max(done, position)
-        return b"".join(pieces), [*offsets, size], names
+        return pieces, [*offsets, size], names
 
     def _kept_extensions(self, names: Iterable[bytes], *, moved: bool) -> Iterator[tuple[bytes, bytes]]:
         """What git itself would keep; offset tables are dropped, as their numbers are wrong now."""

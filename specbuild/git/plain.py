@@ -46,7 +46,7 @@ class Plain:
         """Whether the index may hold attributes whose file is missing (git reads those then)."""
         index = self._repository.index_file()
         if self._hidden[0] is not index:
-            known = index.data.count(b".gitattributes\0")
+            known = index.attribute_files
             found = index.get(b".gitattributes") is not None
             there = os.path.exists(os.path.join(self._repository.top, ".gitattributes"))
             self._hidden = (index, known > 0 and not (known == 1 and found and there))

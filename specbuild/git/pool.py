@@ -214,7 +214,8 @@ class Slot:
         index = os.path.join(admin, "index")
         if not self.base.stands_at(index):
             shutil.copy2(self.base.path, f"{index}.new")
-            os.replace(f"{index}.new", index)
+            durable.drop(index)  # see `durable.put_anew`
+            os.rename(f"{index}.new", index)
             self.base.stands_now_at(index)
         slot.shared.index = self.base.copied(index)
 

@@ -51,7 +51,7 @@ class Base:
 
     def note(self, tree: Oid) -> None:
         """The index stands for `tree` now."""
-        durable.put(self._note, tree.encode() + b" " + stat_identity(self.path), durable=False)
+        durable.put_anew(self._note, tree.encode() + b" " + stat_identity(self.path))
 
     def forget(self) -> None:
         for path in (self.path, f"{self.path}.lock", self._note):
@@ -86,7 +86,7 @@ class Base:
         return replace(self.read(), path=path, inode=now.st_ino, permissions=now.st_mode & 0o777)
 
     def write(self, content: bytes, after: IndexFile) -> None:
-        durable.put(self.path, content, durable=False)
+        durable.put_anew(self.path, content)
         self._repo.shared.bases[self.path] = after.settled(os.stat(self.path))
 
 
