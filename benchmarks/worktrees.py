@@ -73,14 +73,17 @@ def alone(*command: str) -> float:
 
 
 def per_task(isolation: str, writes: str, tasks: int) -> float:
-    """Milliseconds of one task: a run of few taken from a run of many."""
+    """Milliseconds of one task: runs of few taken from runs of many, the median of three."""
     git("reset", "-q", "--hard", "start")
     with open("specbuild.toml", "w", encoding="utf-8") as file:
         file.write(RULE.format(isolation=isolation, writes=writes))
     build(WARM)
-    few = statistics.median(build(1) for _ in range(3))
-    many = build(tasks - WARM - 3)
-    return (many - few) / (tasks - WARM - 4) * 1000
+    rounds, count = 3, (tasks - WARM) // 3
+    found = []
+    for _ in range(rounds):
+        few = build(1)
+        found.append((build(count - 1) - few) / (count - 2) * 1000)
+    return statistics.median(found)
 
 
 def merging(results: int = 100, files: int = 20) -> tuple[float, float]:
@@ -120,7 +123,7 @@ def merging(results: int = 100, files: int = 20) -> tuple[float, float]:
 
 def main() -> None:
     files = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    tasks = int(sys.argv[2]) if len(sys.argv) > 2 else 30
+    tasks = int(sys.argv[2]) if len(sys.argv) > 2 else 62
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         make(files, tasks)

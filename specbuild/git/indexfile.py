@@ -67,7 +67,7 @@ class IndexFile:
 
     def is_file(self, found: os.stat_result) -> bool:
         """Whether the file was not written since."""
-        return (self.written_ns, self.size, self.inode) == (found.st_mtime_ns, found.st_size, found.st_ino)
+        return self.identity == (found.st_mtime_ns, found.st_size, found.st_ino)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -89,6 +89,23 @@ class IndexFile:
         while last < len(self) and self._name(last) == name:
             last += 1
         return range(first, last)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All names, those of a conflict several times."""
+        return map(self._name, range(len(self)))
+
+    def holds(self, name: bytes) -> bool:
+        return len(self._span(name)) > 0
+
+    def holds_below(self, folder: bytes) -> bool:
+        """Whether it has an entry in `folder/`."""
+        position = self._lower(folder)
+        return position < len(self) and self._name(position).startswith(folder)
+
+    @property
+    def identity(self) -> tuple[int, int, int]:
+        """Of the file that this was read from, or is."""
+        return self.written_ns, self.size, self.inode
 
     def get(self, name: bytes) -> Held | None:
         """The merged entry; None: there is none (or only a conflict's stages)."""
@@ -132,7 +149,7 @@ class IndexFile:
             while position < len(self) and self._name(position).startswith(name + b"/"):
                 gone.add(position)
                 position += 1
-            for folder in _folders(name):
+            for folder in folders_of(name):
                 if folder:
                     gone.update(self._span(folder[:-1]))
         return gone
@@ -247,7 +264,7 @@ class IndexFile:
         for signature, content in self.extensions:
             kept: bytes | None = content
             if signature == b"TREE":
-                kept = invalidated(content, {folder for name in names for folder in _folders(name)})
+                kept = invalidated(content, {folder for name in names for folder in folders_of(name)})
             elif signature == b"UNTR":
                 # a folder that holds a tracked file now must not stay listed as untracked
                 kept = emptied(content) if moved else content
@@ -259,7 +276,7 @@ class IndexFile:
                 yield signature, kept
 
 
-def _folders(name: bytes) -> Iterator[bytes]:
+def folders_of(name: bytes) -> Iterator[bytes]:
     """`a/b/c` → `a/b/`, `a/`, and the top as the empty name."""
     end = name.rfind(b"/")
     while end >= 0:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from specbuild.git.index import Index
     from specbuild.git.indexfile import IndexFile
     from specbuild.git.switching import Found
+    from specbuild.git.untracked import Untracked
 
 STATE_FOLDER = "specbuild"
 OLDEST_GIT = (2, 34)
@@ -47,6 +48,7 @@ class Shared:
     store: Store = field(default_factory=Store)
     index: "IndexFile | None" = None  # as it was read or written last
     bases: "dict[str, IndexFile]" = field(default_factory=dict)  # likewise, by path: see `switching`
+    untracked: "dict[str, Untracked]" = field(default_factory=dict)  # by the path of the base
     copies: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # and what was copied where
     left: "dict[str, tuple[bytes, Found]]" = field(default_factory=dict)  # by folder: see `pool.Slot.leave`
 

@@ -1,9 +1,11 @@
 """A private worktree goes from one tree to another at the cost of what differs, not of what is there."""
 
 import os
+import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from specbuild.engine.modes import SUBMODULE
@@ -17,6 +19,7 @@ from specbuild.git.indexformat import Wanted
 from specbuild.git.modified import Modified
 from specbuild.git.repository import Repository
 from specbuild.git.trees import Reader, differing
+from specbuild.git.untracked import Untracked
 from specbuild.gitstate import stat_identity
 
 MANY = 2000
@@ -85,9 +88,18 @@ class Base:
         now = os.stat(path)
         return replace(self.read(), path=path, inode=now.st_ino, permissions=now.st_mode & 0o777)
 
-    def write(self, content: bytes, after: IndexFile) -> None:
+    def write(self, content: bytes, after: IndexFile, names: Iterable[bytes]) -> None:
+        """`names`: of the entries in which it differs from what was there."""
         durable.put_anew(self.path, content)
-        self._repo.shared.bases[self.path] = after.settled(os.stat(self.path))
+        after = self._repo.shared.bases[self.path] = after.settled(os.stat(self.path))
+        if (untracked := self._repo.shared.untracked.get(self.path)) is not None:
+            untracked.moved(after, names)
+
+    def untracked(self, slot: Repository) -> Untracked | None:
+        """None: names are not only their bytes there; git is to be asked."""
+        if slot.config_bool("core.ignorecase", default=False) or sys.platform == "darwin":
+            return None
+        return self._repo.shared.untracked.setdefault(self.path, Untracked(slot.top))
 
 
 def switch(
@@ -125,8 +137,10 @@ def look(slot: Repository, base: Base) -> Found:
     """Looks at every file of the worktree."""
     began = time.monotonic()
     modified = Modified(slot, modules="none", index=base.path)  # git does both at once
-    others = _others(slot, base, "--directory")
-    return Found(modified.paths(), others, began)
+    untracked = base.untracked(slot)
+    others = partial(_others, slot, base, "--directory")
+    found = others() if untracked is None else untracked.paths(base.read(), others)
+    return Found(modified.paths(), found, began)
 
 
 def changed(slot: Repository, base: Base, found: Found) -> list[RepoPath]:
@@ -176,4 +190,4 @@ def _put(files: Files, base: Base, wanted: Mapping[RepoPath, Entry | None]) -> N
         os.fsencode(path): None if entry is None else Wanted(entry, files.look(path))
         for path, entry in wanted.items()
     }
-    base.write(*index.edit(entries, Unchanged(files, index)))
+    base.write(*index.edit(entries, Unchanged(files, index)), entries)

@@ -40,6 +40,7 @@ def test_random_edits_are_what_git_reads_and_what_the_cache_believes(
     chance = random.Random(seed)
     blobs = [box.blob(str(number)) for number in range(5)]
     names = [f"{a}/{b}/{c}" for a in "axz" for b in ("b", "b-", "b.c") for c in "def"]
+    names += [".gitattributes", "a/.gitattributes", "a/b/.gitattributes"]
     names += ["a/b", "a-b", "a.b", "first", "zz" * 2100, "a/" + "long" * 1100]
     model = {name: chance.choice(blobs).oid for name in names if "/b" not in name or name.count("/") == 2}
     model = {name: oid for name, oid in model.items() if not any(n.startswith(f"{name}/") for n in model)}
@@ -68,6 +69,12 @@ def test_random_edits_are_what_git_reads_and_what_the_cache_believes(
         assert listed(box) == model
         fresh = IndexFile.read(str(path))
         assert (index.data, index.offsets, index.extensions) == (fresh.data, fresh.offsets, fresh.extensions)
+        assert index.attribute_files == fresh.attribute_files == sum(n.endswith("utes") for n in model)
+        assert [os.fsdecode(name) for name in index] == sorted(model)
+        for name in names:
+            assert index.holds(name.encode()) == (name in model)
+            below = any(n.startswith(f"{name}/") for n in model)
+            assert index.holds_below(name.encode() + b"/") == below
         box.git("fsck", "--cache", "--no-dangling")
         tree = box.git("write-tree")
         found = box.git("ls-tree", "-r", tree).splitlines()

@@ -12,12 +12,14 @@ import pytest
 from gitbox import Box, environment, task
 
 from specbuild.engine.ports import Sandbox, Unusable
+from specbuild.git.indexfile import IndexFile
 from specbuild.git.pool import Slot
 from specbuild.git.repository import Repository
 from specbuild.git.switching import Base, Found, look
+from specbuild.git.untracked import Untracked
 from specbuild.git.workspace import GitWorkspaces
 
-NAMES = ("a", "b.txt", "d/e", "d/f", "d/g/h", "i/j", "k", "ignored.log", "d/ignored.log")
+NAMES = ("a", "b.txt", "d/e", "d/f", "d/g/h", "i/j", "i/k/l", "k", "ignored.log", "d/ignored.log")
 
 
 @pytest.fixture
@@ -26,6 +28,28 @@ def box(tmp_path: Path) -> Iterator[Box]:
         found = Box(tmp_path / "repo")
         found.commit(**{".gitignore": "ignored.log\nnode_modules/\n", "a": "1", "d/e": "1", "d/g/h": "1"})
         yield found
+
+
+@pytest.fixture(autouse=True)
+def remembered(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Each time that untracked files were asked for: whether git was spared. It would have said the same."""
+    spared: list[bool] = []
+    find = Untracked.paths
+
+    def compared(known: Untracked, index: IndexFile, ask: Callable[[], frozenset[str]]) -> frozenset[str]:
+        asked: list[object] = []
+
+        def told() -> frozenset[str]:
+            asked.append(ask)
+            return ask()
+
+        found = find(known, index, told)
+        assert found == ask()
+        spared.append(not asked)
+        return found
+
+    monkeypatch.setattr(Untracked, "paths", compared)
+    return spared
 
 
 @pytest.fixture
@@ -153,7 +177,7 @@ def differences(before: dict[str, str], after: dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_a_task_left_the_next_one_finds_what_git_would_lay_out(
-    box: Box, by_git: list[str], seed: int, tmp_path: Path
+    box: Box, by_git: list[str], remembered: list[bool], seed: int, tmp_path: Path
 ) -> None:
     dice = random.Random(seed)
     rounds, repo = 12, box.repo
@@ -176,6 +200,7 @@ def test_whatever_a_task_left_the_next_one_finds_what_git_would_lay_out(
                     sandbox.accept()
         repo = repo if dice.randrange(4) else box.repo
     assert len(by_git) < rounds / 2  # mostly it was not for git to do
+    assert remembered.count(True) > remembered.count(False)
     box.fsck()
 
 
@@ -252,6 +277,31 @@ def test_what_a_recorded_task_left_is_not_looked_for_twice(box: Box, looks: list
     with opened(box, repo) as sandbox:
         assert looks == [folder]
         assert sights(sandbox.folder) == sights(box.folder)
+
+
+def test_folders_that_come_and_go_with_trees_are_looked_into_and_no_longer(
+    box: Box, remembered: list[bool]
+) -> None:
+    repo = box.repo
+    for commit in ({"new/folder/file": "1"}, {}):
+        if not commit:
+            box.git("rm", "-rq", "new")
+        box.commit(**commit)
+        with opened(box, repo) as sandbox:
+            write("new/folder/left", "x")(sandbox)
+            assert list(sandbox.changed()) == ["new/folder/left"]
+    assert remembered == [False, True, True]
+
+
+def test_nothing_is_found_behind_a_link_for_a_folder(box: Box, remembered: list[bool]) -> None:
+    box.commit(**{"other/g/h": "1"})
+    with opened(box) as sandbox:
+        write("other/g/new", "x")(sandbox)
+        clear(Path(sandbox.folder) / "d")
+        (Path(sandbox.folder) / "d").symlink_to("other")
+        assert sandbox.changed().keys() == {"d", "d/e", "d/g/h", "other/g/new"}
+        assert sandbox.changed().keys() == {"d", "d/e", "d/g/h", "other/g/new"}
+    assert remembered == [False, True]
 
 
 def test_what_a_failed_attempt_left_is_looked_for_again(box: Box, looks: list[str]) -> None:
