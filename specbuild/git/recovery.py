@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specbuild.engine.checkpoint import parse_lines
 from specbuild.engine.modes import EXECUTABLE, PLAIN, SYMLINK
 from specbuild.engine.task import Entry, Oid, RepoPath
-from specbuild.git import durable, faults, journal, pool
+from specbuild.git import durable, faults, journal, slots
 from specbuild.git.commits import DETACHED, Commits
 from specbuild.git.files import Files, aside_folder
 from specbuild.git.folders import remove_tree
@@ -53,7 +53,7 @@ def recover(repo: Repository) -> Recovered | None:
     for path in journal.names(state_dir):
         recovery.journal(path)
     durable.drop(journal.tips_path(state_dir))
-    pool.heal(repo)
+    slots.heal(repo)
     for folder in (aside_folder(repo), journal.aside_root(state_dir)):
         if os.path.isdir(folder):
             with contextlib.suppress(OSError):

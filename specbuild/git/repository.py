@@ -50,7 +50,7 @@ class Shared:
     bases: "dict[str, IndexFile]" = field(default_factory=dict)  # likewise, by path: see `switching`
     untracked: "dict[str, Untracked]" = field(default_factory=dict)  # by the path of the base
     copies: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # and what was copied where
-    left: "dict[str, tuple[bytes, Found]]" = field(default_factory=dict)  # by folder: see `pool.Slot.leave`
+    left: "dict[str, tuple[bytes, Found]]" = field(default_factory=dict)  # by folder: see `Slot.leave`
 
 
 class GitFailed(RepositoryError):  # noqa: N818  (says what happened, as `Moved` does)

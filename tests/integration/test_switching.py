@@ -13,8 +13,8 @@ from gitbox import Box, environment, task
 
 from specbuild.engine.ports import Sandbox, Unusable
 from specbuild.git.indexfile import IndexFile
-from specbuild.git.pool import Slot
 from specbuild.git.repository import Repository
+from specbuild.git.slots import Slot
 from specbuild.git.switching import Base, Found, look
 from specbuild.git.untracked import Untracked
 from specbuild.git.workspace import GitWorkspaces
