@@ -39,6 +39,7 @@ POINTS = (
     "recover.restored",
     "recover.done",
     "pool.added",
+    "pool.index-away",
     "pool.laid",
 )
 """Every name that `point` is called with; the fault campaign kills at each."""

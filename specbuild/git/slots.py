@@ -194,6 +194,7 @@ class Slot:
         if not self.base.stands_at(index):
             shutil.copy2(self.base.path, f"{index}.new")
             durable.drop(index)  # see `durable.put_anew`
+            faults.point("pool.index-away")
             os.rename(f"{index}.new", index)
             self.base.stands_now_at(index)
         slot.shared.index = self.base.copied(index)

@@ -127,7 +127,8 @@ IN_PLACE = [
     *("place.laid-one", "place.laid-one:2", "place.closing", "place.closed"),
 ]
 POOLED = [
-    *("pool.added", "pool.laid", "commit.made", "commit.locked", "commit.intent", "commit.follow-removed"),
+    *("pool.added", "pool.index-away", "pool.index-away:2", "pool.laid"),
+    *("commit.made", "commit.locked", "commit.intent", "commit.follow-removed"),
     *("commit.follow-removed:2", "commit.follow-written", "commit.follow-written:2", "commit.followed"),
     *("commit.index-written", "commit.tip-noted", "commit.ref-moved", "commit.index-renamed"),
 ]

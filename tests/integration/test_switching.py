@@ -337,6 +337,19 @@ def test_what_was_found_long_ago_counts_no_longer(
         assert sights(sandbox.folder) == sights(box.folder)
 
 
+@pytest.mark.parametrize("left", ["none of it", "an empty file", "half of it"])
+@pytest.mark.parametrize("name", ["1.index", "1.index.tree", "1/.git", "the index"])
+def test_what_a_kill_left_of_a_worktrees_own_files_is_mended(box: Box, name: str, left: str) -> None:
+    steps(box, write("d/e", "x"), write("new", "x"))
+    folder = box.folder / ".git/specbuild/pool"
+    path = box.folder / ".git/worktrees/1/index" if name == "the index" else folder / name
+    data = path.read_bytes()
+    path.unlink()
+    if left != "none of it":
+        path.write_bytes(data[: len(data) // 2] if left == "half of it" else b"")
+    steps(box, write("d/e", "y"), nothing)
+
+
 @pytest.mark.parametrize("what", ["the note", "the index", "a submodule"])
 def test_where_it_is_not_certain_what_is_there_git_looks(box: Box, by_git: list[str], what: str) -> None:
     steps(box, nothing)
