@@ -1,6 +1,6 @@
 """Is there anything to do? Answers the common "no" before anything heavy is imported.
 
-A successful run leaves a note with everything that its judgement looked at (see cli/remember.py). Where
+A run that finds nothing to do leaves a note with all that it looked at (see cli/remember.py). Where
 all of it is as it was, the answer stands. Anything unusual: no answer, and the full path decides.
 """
 
@@ -14,8 +14,8 @@ VERSION = b"specbuild noop 3"
 NAME = "noop"
 """The note's file, in the worktree's own `.git/specbuild/`."""
 
-_ASKED_OTHERWISE = ("SPECBUILD_PROFILE", "_SPECBUILD_COMPLETE")
-"""Variables by which the command line is measured, or asked by a shell what it could become."""
+_ASKED_OTHERWISE = ("SPECBUILD_PROFILE", "_SPECBUILD_COMPLETE", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY")
+"""Variables by which the command is measured, asked by a shell what it could become, or to tell elsewhere."""
 
 
 _WORKERS = {str(number) for number in range(1, 65)}
@@ -34,7 +34,7 @@ def answer(arguments: list[str]) -> int | None:
             return None
         git_dir = place[1]
         fields = _read(os.path.join(git_dir, "specbuild", NAME))
-        if fields is None or (form.startswith("run") and _in_the_way(git_dir)):
+        if fields is None or form.encode() not in fields or (form.startswith("run") and _in_the_way(git_dir)):
             return None
         if not _stands(fields, place, may_write=form.startswith("run")):
             return None

@@ -33,12 +33,13 @@ def remember(judgement: Judgement) -> None:
 def remember_run(here: Here) -> None:
     """Writes the note after a run that left nothing stale, for the push that may follow."""
     repository = here.repository
-    if repository.head is None or not _is_hooked(repository):
+    judged = here.tree.head.commit
+    if judged is None or judged != repository.head or not _is_hooked(repository):
         return
     tasks = here.tasks
     if any(here.judge.verdict(p).stale for p, task in enumerate(tasks) if not task.text.optional):
         return  # in a task file that the run was not about
-    _write(here, repository.head, repository.branch, dirty=here.tree.dirty())
+    _write(here, judged, repository.branch, dirty=here.tree.dirty())
 
 
 def _is_hooked(repository: Repository) -> bool:

@@ -1,5 +1,6 @@
 """Leaves the note that noop.py reads: all that a run's judgement looked at, and what to say next time."""
 
+import contextlib
 import io
 import json
 import os
@@ -23,42 +24,36 @@ from specbuild.touched import staged
 RACY = 2_000_000_000
 """Nanoseconds: what was touched later than this before the note may be touched again unseen."""
 
+TICK = 20_000_000
+"""Nanoseconds by which file systems' clocks may be late."""
+
 MOST = 20_000
 """So many single paths are looked at; a project with more is judged in full."""
 
 
-def remember(here: Here, texts: dict[str, str]) -> None:
-    """Writes the note after a run that left nothing stale; `texts`: what each form of the command will say.
+def remember(here: Here, texts: dict[str, str], began: int) -> None:
+    """Writes the note after a run that found nothing to do; `texts`: what each form of the command will say.
 
-    Where something cannot be vouched for, the note is removed instead.
+    `began`: when it began to look, in nanoseconds. Where something cannot be vouched for, the note is removed
+    instead: what was judged may have been changed while it was.
     """
-    from specbuild.cli.pushed_note import remember_run
-
-    remember_run(here)
-    path = os.path.join(here.repository.state_dir, noop.NAME)
     lines = None
-    try:
-        lines = _lines(here, texts)
-    except (OSError, ValueError, GitFailed):
-        lines = None
-    try:
-        if lines is None:
-            forget(here)
-        else:
-            write_aside(path, b"\n".join([noop.VERSION, *lines, b"end"]))
-    except OSError:
-        return  # a repository that cannot be written to
+    with contextlib.suppress(OSError, ValueError, GitFailed):
+        lines = _lines(here, texts, began)
+    if lines is None:
+        forget(here)
+    else:
+        path = os.path.join(here.repository.state_dir, noop.NAME)
+        write_aside(path, b"\n".join([noop.VERSION, *lines, b"end"]))
 
 
 def forget(here: Here) -> None:
-    """Removes the note."""
-    try:
+    """Removes the note, if the disk lets it."""
+    with contextlib.suppress(OSError):
         os.unlink(os.path.join(here.repository.state_dir, noop.NAME))
-    except FileNotFoundError:
-        return
 
 
-def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
+def _lines(here: Here, texts: dict[str, str], began: int) -> list[bytes] | None:
     repository = here.repository
     place = git_folders(repository.top)
     if place is None or os.path.realpath(place[1]) != os.path.realpath(repository.git_dir):
@@ -73,7 +68,7 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     if index.assume_unchanged or index.skip_worktree:
         return None  # diff-files does not see edits of such files
     paths = _watched(here)
-    if paths is None:
+    if paths is None or _touched_since(os.fsencode(os.path.join(git_dir, "index")), began - TICK):
         return None
     differs = differing(top)
     if differs:
@@ -91,9 +86,10 @@ def _lines(here: Here, texts: dict[str, str]) -> list[bytes] | None:
     ]
     if index_identity(os.path.join(git_dir, "index")) != identity:
         return None  # somebody stages files just now
-    if here.repository.head is None or not lines[0].endswith(here.repository.head.encode()):
+    judged = here.tree.head.commit
+    if judged is None or not lines[0].endswith(judged.encode()):
         return None
-    recent = time.time_ns() - RACY
+    recent = min(time.time_ns() - RACY, began - TICK)
     for found in sorted(paths):
         name = os.fsencode(found)
         full = os.path.join(os.fsencode(top), name)

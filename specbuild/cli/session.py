@@ -27,7 +27,7 @@ from specbuild.engine.events import Event, Planned, RunFinished, RunStarted
 from specbuild.engine.judge import Judge
 from specbuild.engine.plan import Choice
 from specbuild.engine.project import Project
-from specbuild.engine.task import Entry, TaskName
+from specbuild.engine.task import Entry, RepoPath, TaskName
 from specbuild.engine.transaction import World
 from specbuild.environment import clean_environment
 from specbuild.errors import StaleError
@@ -68,6 +68,7 @@ class Session:
         self._interrupted = False
         self._chosen: tuple[Judge, Choice] | None = None
         self._plugin_files: Mapping[str, Entry | None] = {}
+        self._began = time.time_ns()
 
     @property
     def events(self) -> Sequence[Event]:
@@ -165,7 +166,7 @@ class Session:
         hooks = commit_hooks(opened, loaded.config.build, cancelled=lambda: self._interrupted)
         committer = GitCommitter(opened, self.repository.head_ref, hooks=hooks)
         stack.callback(committer.close)
-        builder = self._put_together(loaded, plugins, committer)
+        builder = self._put_together(loaded, plugins, committer, frozenset(before))
         self._open(loaded)
         self._builder = builder
         watch.lap("preparing")
@@ -182,7 +183,9 @@ class Session:
             watch.lap("the note for next time")
         return end, figures, lines
 
-    def _put_together(self, loaded: Loaded, plugins: Plugins, committer: GitCommitter) -> Builder:
+    def _put_together(
+        self, loaded: Loaded, plugins: Plugins, committer: GitCommitter, dirty: frozenset[RepoPath]
+    ) -> Builder:
         here, options, watch = self.here, self.options, self._watch
         workspaces = GitWorkspaces(self.repository, head=committer.head, share=loaded.config.build.share)
         watched = watch.timed(committer, commit="commits (own thread)") if asked_for() else committer
@@ -198,6 +201,7 @@ class Session:
                 leave=self._leave,
                 gates=self._gates(loaded),
                 review=self._review(committer) if options.asks else None,
+                dirty=dirty,
             ),
             settings=settings_of(options, loaded.config.build, here.selection.filter),
             environment=clean_environment(os.environ),
@@ -211,7 +215,7 @@ class Session:
             return here.loaded.project, here.judge
         here.__dict__.pop("registry", None)  # specbuild.toml may name others now
         if _plugin_files(here) != self._plugin_files:
-            raise StaleError("a task changed the plugins that this run uses", hint="run specbuild again")
+            raise StaleError("plugins that this run uses were changed", hint="run specbuild again")
         loaded = here.load(here.tree)
         here.__dict__["loaded"] = loaded
         judge = here.judge_of(loaded)
@@ -282,12 +286,21 @@ class Session:
 
     def _remember(self, end: RunFinished) -> None:
         """What was found stands until something changes: the next run need not look again."""
-        from specbuild.cli.remember import next_words, remember
+        from specbuild.cli.pushed_note import remember_run
+        from specbuild.cli.remember import forget, next_words, remember
 
+        if end.headline != "complete" or end.left:
+            return
+        remember_run(self.here)
+        if end.completed or end.reused:
+            forget(self.here)  # what they were judged by may have been changed since
+            return
         started = next(event for event in self.events if isinstance(event, RunStarted))
         planned = next(event for event in self.events if isinstance(event, Planned))
-        if end.headline == "complete" and not end.left:
-            remember(self.here, next_words(started, planned, end))
+        words = next_words(started, planned, end)
+        if self.here.loaded.config.gates:  # they are about files that nobody looks at then
+            words = {form: text for form, text in words.items() if not form.startswith("run")}
+        remember(self.here, words, self._began)
 
 
 def _plugin_files(here: Here) -> Mapping[str, Entry | None]:

@@ -117,7 +117,7 @@ class Builder:
         progress, under_way = self._progress, self._under_way
         under_way.begin_waiting()
         while under_way.takes_more and not (progress.stopping or progress.plan_is_old):
-            if self._due_gate():
+            if self._due_gate() or not progress.plan_stands():
                 return
             position = progress.schedule.next(self._may_overlap)
             if position is None:

@@ -20,7 +20,7 @@ from specbuild.engine.retrying import Retry
 from specbuild.engine.schedule import Schedule, ranks
 from specbuild.engine.spending import Purse
 from specbuild.engine.tally import Ending, Tally
-from specbuild.engine.task import Task, TaskName
+from specbuild.engine.task import RepoPath, Task, TaskName
 from specbuild.engine.transaction import Transactions
 from specbuild.engine.verdict import Reason, Verdict
 from specbuild.engine.work import Work
@@ -46,9 +46,10 @@ class Progress:
         self.stopping = False
         self.gate_failed = False
         self.plan_is_old = False
-        self.changed_elsewhere = False  # a task changed more than its own targets
+        self.changed_elsewhere = False  # what completed tasks depend on may have been changed
         self.ended_by: SpecbuildError | None = None  # why it cannot go on at all
         self._made_again = False  # a task ran because its bytes were lost
+        self._saved: set[RepoPath] = set()  # edits that commits of this run hold
         self._load = load
         self._emit = emit
         self._read()
@@ -77,9 +78,23 @@ class Progress:
         graph, made = self.judge.graph, self.tally.made()
         return [graph.task(name) for name in made if name in graph.index]
 
+    def plan_stands(self) -> bool:
+        """Whether what says which tasks there are says what it said when the plan was made."""
+        if not self.transactions.sources.stand():
+            self.plan_is_old = self.changed_elsewhere = True
+        return not self.plan_is_old
+
+    def saved(self, edits: Iterable[RepoPath]) -> None:
+        """A commit took edits; those that were made while tasks ran may concern completed ones."""
+        edits = set(edits)
+        dirty = self.request.dirty
+        self.changed_elsewhere |= bool(edits & self._saved) or (dirty is not None and not edits <= dirty)
+        self._saved |= edits
+
     def read_again(self) -> bool:
         """Makes the plan anew and keeps what was done; what cannot be read ends the run."""
         self.plan_is_old = False
+        self.changed_elsewhere |= self.transactions.moved
         try:
             self._read()
         except SpecbuildError as error:
@@ -179,8 +194,9 @@ class Progress:
         self.schedule.reopen(again)
 
     def find_overtaken(self) -> None:
-        """Completed tasks whose inputs a later one changed: listed, not run again in this run."""
-        if not self.changed_elsewhere or self.ended_by is not None:
+        """Completed tasks whose inputs were changed since: listed, not run again in this run."""
+        changed = self.changed_elsewhere or self.transactions.moved
+        if not changed or self.ended_by is not None:
             return
         graph, judge = self.judge.graph, self.judge
         for position in range(len(graph.tasks)):
@@ -191,7 +207,7 @@ class Progress:
             if verdict.stale:
                 self.tally.overtake(name)
                 why = "; ".join(map(str, verdict.reasons))
-                self.warn(f"it is stale again, since a later task changed what it depends on: {why}", name)
+                self.warn(f"it is stale again, since what it depends on was changed meanwhile: {why}", name)
 
     # -- telling ----------------------------------------------------------------------------------
 

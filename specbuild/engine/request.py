@@ -31,3 +31,4 @@ class Request:
     leave: Callable[[Sequence[TaskName]], bool] = lambda _names: False  # to repeat `keep` tasks
     gates: Callable[[str, str | None], bool] | None = None  # at ("phase", "end"), phase -> passed
     review: Reviewer | None = None  # None: nobody is there to ask
+    dirty: frozenset[RepoPath] | None = None  # what was edited before the run; None: unknown

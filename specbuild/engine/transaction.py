@@ -15,6 +15,7 @@ from specbuild.engine.ports import Moved, Record, Snapshot, World
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.record import Results, changes_of, message, results_line
 from specbuild.engine.saving import SAVED_SUBJECT, Edits, keep_staged, keep_unrecorded, refuse
+from specbuild.engine.sources import Sources
 from specbuild.engine.start import Start, entries_at
 from specbuild.engine.task import Entry, Oid, RepoPath, Task
 from specbuild.engine.verdict import Verdict
@@ -44,6 +45,8 @@ class Transactions:
         self.world = world
         self.settings = settings
         self.edits = Edits(project, judge, world.tree)
+        self.sources = Sources(project, world.tree, world.committer.read)
+        self.moved = False  # somebody else moved the branch
         self.head = world.committer.head()
 
     # -- from a start state -----------------------------------------------------------------------
@@ -181,7 +184,9 @@ class Transactions:
         if head is None or self.head is None:
             return [work for work, _ in works]
         late = moved.overtaken(works, self.judge, snapshot(self.head), snapshot(head))
+        self.moved = True
         if not late:
+            self.sources.moved(snapshot(self.head), snapshot(head))
             self.head = head
             self.world.tree.refresh(None)
         return late
@@ -273,6 +278,9 @@ class Transactions:
         if commits:
             self.head = commits[-1]
             tree.moved(self.head, {p: e for record in group.records for p, e in record.changes.items()})
+        for member in group.members:
+            for record in member.records:
+                self.sources.ticked({p: e for p, e in record.changes.items() if p not in member.work.saved})
         waiting = iter(commits)
         done: list[Done] = []
         for member in group.members:

@@ -297,6 +297,7 @@ class UnderWay:
         if done.recorded is not None:
             progress.judge.recorded(position, done.recorded)
         progress.tally.ran += 1
+        progress.saved(work.saved)
         progress.warn_all((*done.warnings, *dict.fromkeys(work.told)), name)
         progress.finish(
             position,

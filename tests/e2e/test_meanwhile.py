@@ -408,3 +408,70 @@ def test_a_run_from_a_folder_below_works_on_the_whole_repository(make: Make) -> 
     assert done.returncode == 0, done.stderr
     assert shop.text("deep/p") == "(do t001\n1\n)\n"
     settled(shop)
+
+
+# -- a person edits what the run is about ---------------------------------------------------------------
+
+
+@pytest.fixture
+def three(make: Make) -> Workshop:
+    """T001 waits; T002 follows it."""
+    return make(box("T001", "p", "a", run=WAITING), box("T002", "q", "a"), config=ISO, **FILES)
+
+
+def reword(shop: Workshop, old: str, new: str) -> None:
+    text = shop.text("tasks.md") or ""
+    assert old in text
+    shop.type("tasks.md", text.replace(old, new))
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_task_reworded_before_its_turn_runs_as_it_is_worded_now(
+    three: Workshop, *, committed: bool
+) -> None:
+    run = Waiting(three)
+    reword(three, "do t002", "do another thing")
+    if committed:
+        three.git("commit", "-q", "-m", "person", "tasks.md")
+    done = run.end()
+    assert done.code == 0, done.err
+    assert three.subjects()[0] == "T002 do another thing"
+    settled(three)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_task_reworded_while_it_runs_is_left_stale_and_told(three: Workshop, *, committed: bool) -> None:
+    run = Waiting(three)
+    reword(three, "do t001", "do another thing")
+    if committed:
+        three.git("commit", "-q", "-m", "person", "tasks.md")
+    done = run.end()
+    assert done.code == 3, done.err
+    assert "T001: it is stale again" in done.err
+    assert three.stale() == ["T001"]
+    assert three.ran() == ["T001", "T002"]
+
+
+def test_an_edit_that_a_later_task_saves_makes_earlier_ones_stale_again(make: Make) -> None:
+    shop = make(
+        box("T001", "o", "a"), box("T002", "p", run=WAITING), box("T003", "q", "a"), config=ISO, **FILES
+    )
+    run = Waiting(shop)
+    shop.type("a", "2\n")
+    done = run.end()
+    assert done.code == 3, done.err
+    assert "T001: it is stale again" in done.err
+    assert shop.stale() == ["T001"]
+    assert shop.build() == ["T001"]
+    settled(shop)
+
+
+def test_configuration_that_is_edited_while_a_task_runs_is_the_next_runs(three: Workshop) -> None:
+    run = Waiting(three)
+    three.type("specbuild.toml", ISO + '[[gate]]\nname = "g"\nat = "end"\nrun = "false"\n')
+    done = run.end()
+    assert done.code == 0, done.err
+    assert "left alone: specbuild.toml" in done.err
+    assert three.ran() == ["T001", "T002"]
+    three.build(code=1)
+    three.build(code=1)

@@ -106,6 +106,7 @@ def test_an_edit_among_touched_files_is_seen(box: Box, also: int, *, refreshed: 
         box.type(f"aside/{number:02}.txt", "aside\n")
     box.git("add", "-A")
     box.git("commit", "-q", "--allow-empty", "-m", "files that come first")
+    settle()
     full(["-q"])
     settle()
     assert answer() == 0
@@ -309,6 +310,7 @@ def test_paths_are_taken_literally(box: Box) -> None:
     box.type(name, "odd\n")
     box.git("--literal-pathspecs", "add", name)
     box.git("commit", "-q", "-m", "odd")
+    settle()
     full(["-q"])
     settle()
     touch(box, name)

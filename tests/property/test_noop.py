@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from campaigns import campaign, in_part
-from changes import CHANGES, apply, built, full, quietly, same_size_same_time, settle
+from changes import CHANGES, CONFIG, apply, built, full, quietly, same_size_same_time, settle
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from specbuild import noop
 from specbuild.cli import remember
+from specbuild.engine.build import Builder
+from specbuild.engine.events import RunFinished
 
 FORMS = (["check"], ["check", "-q"], ["check", "--json"], ["-q"], ["-j", "2", "--quiet"])
 
@@ -117,14 +119,67 @@ def test_a_file_that_changes_twice_in_a_second_under_one_time_is_seen() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("also", ["", "staged", "reverted"])
+def test_what_changed_while_it_was_judged_is_no_part_of_the_note(
+    monkeypatch: pytest.MonkeyPatch, also: str
+) -> None:
+    with built() as box:
+        settle()
+        build = Builder.run
+
+        def meanwhile(builder: Builder) -> RunFinished:
+            box.type("in/a.txt", "edited\n")
+            if also == "staged":
+                box.git("add", "in/a.txt")
+            if also == "reverted":
+                box.type("in/a.txt", "a\n")
+            settle()
+            return build(builder)
+
+        with monkeypatch.context() as busy:
+            busy.setattr(Builder, "run", meanwhile)
+            assert full(["-q"])[0] == 0
+        assert also == "reverted" or fast(["check"])[0] is None
+        assert full(["check"])[0] == (0 if also == "reverted" else 3)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_where_there_are_gates_only_checks_are_answered() -> None:
+    with built() as box:
+        box.type("specbuild.toml", CONFIG + '[[gate]]\nname = "g"\nat = "end"\nrun = "test ! -e broken"\n')
+        for _ in range(2):
+            settle()
+            assert full(["-q"])[0] == 0
+        settle()
+        assert fast(["check"]) == full(["check"]) == (0, "nothing is stale\n", "")
+        box.type("broken", "x")
+        assert fast(["-q"])[0] is None
+        assert full(["-q"])[0] == 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("name", ["GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"])
+def test_where_github_is_to_be_told_the_full_path_tells_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    with built():
+        settle()
+        full(["-q"])
+        assert fast(["-q"])[0] == 0
+        monkeypatch.setenv(name, str(tmp_path / "summary"))
+        assert fast(["-q"])[0] is None
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_linked_worktree_has_a_note_of_its_own() -> None:
     with built() as box:
         box.git("worktree", "add", "-q", "../second", "-b", "second")
         os.chdir(box.folder.parent / "second")
         Path("local.env").write_text("another\n", encoding="utf-8")
         assert fast(["check"])[0] is None
-        assert full(["-q"])[0] == 0
-        settle()
+        for _ in range(2):  # what the first one makes is judged by the second
+            assert full(["-q"])[0] == 0
+            settle()
         assert fast(["check"]) == full(["check"])
         Path("in/a.txt").write_text("edited here\n", encoding="utf-8")
         assert fast(["check"])[0] is None

@@ -173,7 +173,7 @@ def test_all_that_made_an_earlier_task_stale_again_is_told() -> None:
     (warning,) = (event for event in project.events if isinstance(event, Warned))
     assert warning.task == finished(project, "T1").task
     assert warning.message == (
-        "it is stale again, since a later task changed what it depends on: "
+        "it is stale again, since what it depends on was changed meanwhile: "
         "input-changed: a (56a6051 -> d8263ee); input-changed: c (56a6051 -> d8263ee)"
     )
 

@@ -561,7 +561,7 @@ def test_an_earlier_task_whose_input_was_changed_is_listed_and_not_run_again() -
     assert (end(project).exit_code, end(project).headline) == (3, "partially complete")
     [warning] = [text for text in told(project, Warned) if "stale again" in text]
     assert warning.startswith(
-        "warn T1: it is stale again, since a later task changed what it depends on: input-changed"
+        "warn T1: it is stale again, since what it depends on was changed meanwhile: input-changed"
     )
     assert project.build() == ["T1"]
 
