@@ -63,7 +63,7 @@ def run(
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in an argument
             return _not_started(argv, cwd, error, output)
-        with process, guardian.watching(process.pid):
+        with guardian.watching(process.pid):  # not `with process`: that waits however long it takes
             child = Child(process, guardian=guardian, lane=lane, output=output, stdin=stdin, grace=grace)
             try:
                 return child.finish(timeout, cancelled or _never)

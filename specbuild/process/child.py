@@ -12,6 +12,9 @@ from specbuild.process import Finished
 from specbuild.process.guardian import Guardian
 from specbuild.process.output import Output
 
+UNKILLABLE = 2.0
+"""Seconds after SIGKILL in which a command ends; if not, it is not ours to kill, or in the kernel's hands."""
+
 LEFT_BEHIND_GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for what a recipe left running in the background."""
 
@@ -36,6 +39,7 @@ class Child:
         self.grace = grace
         self.unsent = memoryview(stdin or b"")
         self.swept = False
+        self.given_up = False
         self.pidfd = -1
         self.selector = self._listen()
 
@@ -56,10 +60,16 @@ class Child:
         """Whatever happened, nothing is left running or open."""
         if self.process.returncode is None:
             self._signal(signal.SIGKILL)
-            self.process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.0 if self.given_up else UNKILLABLE)
+        if self.process.returncode is None:
+            self.process.returncode = -signal.SIGKILL  # nobody waits for it any more
         if not self.swept:
             self._sweep(signal.SIGKILL, 0.0)
         self.selector.close()
+        for stream in (self.process.stdout, self.process.stdin):
+            if stream is not None:
+                stream.close()
         if self.pidfd >= 0:
             os.close(self.pidfd)
 
@@ -77,6 +87,9 @@ class Child:
             elif now >= kill_at and not killed:
                 self._signal(signal.SIGKILL)
                 killed = True
+            elif now >= kill_at + UNKILLABLE:
+                self.given_up = True
+                break
             wait = 0.1 if self.pidfd >= 0 else 0.02
             if deadline is not None and not timed_out:
                 wait = max(0.0, min(wait, deadline - now))
@@ -87,7 +100,8 @@ class Child:
             self._sweep(signal.SIGTERM, min(self.grace, LEFT_BEHIND_GRACE))
         self._drain()
         self.output.close()
-        return Finished(self.process.returncode, timed_out, was_cancelled, self.output.tail)
+        code = -signal.SIGKILL if self.given_up else self.process.returncode
+        return Finished(code, timed_out, was_cancelled, self.output.tail)
 
     def _transfer(self, wait: float) -> bool:
         """Moves what can be moved within `wait` seconds; whether any output came."""
@@ -154,7 +168,7 @@ class Child:
                 left.append(group)
             left += [pid for pid in self.guardian.orphans(self.lane) if pid not in left]
             now = time.monotonic()
-            if not left or now > until + 2.0:  # then not ours to kill (setuid), or in the kernel's hands
+            if not left or now > until + UNKILLABLE:
                 break
             kind = first if now < until else signal.SIGKILL
             for each in left:

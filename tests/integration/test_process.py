@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from specbuild.environment import clean_environment
-from specbuild.process import Finished, run
+from specbuild.process import Finished, child, run
 
 ENV = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
 
@@ -113,6 +113,19 @@ def test_who_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path) -> None:
     assert done.exit_code == -9
     assert 0.7 < time.monotonic() - began < 6
     assert gone(pid_in(tmp_path / "pid"))
+
+
+def test_who_may_not_be_killed_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a command of another user's (`exec sudo …`), or one that hangs in the kernel."""
+    monkeypatch.setattr(child, "_kill", lambda _pid, _kind: True)
+    monkeypatch.setattr(child, "UNKILLABLE", 0.1)
+    done = run(
+        ["sh", "-c", "echo $$ > pid; exec sleep 60"], cwd=str(tmp_path), env=ENV, timeout=0.5, grace=0.1
+    )
+    pid = int((tmp_path / "pid").read_text())
+    assert (done.timed_out, done.exit_code) == (True, -signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)  # it runs on
+    os.waitpid(pid, 0)
 
 
 def test_who_cleans_up_on_sigterm_has_the_time_to(tmp_path: Path) -> None:
