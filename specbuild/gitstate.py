@@ -101,29 +101,38 @@ def differing(top: str, *, index: str | None = None) -> bytes:
 def git(top: str, words: Sequence[bytes | str], *, index: str | None = None) -> tuple[int, bytes]:
     """The exit code of a git command, and what it prints; the code is also not 0 where it complained."""
     reader, writer = os.pipe()
-    hearer, complainer = os.pipe()
-    for end in (hearer, complainer):  # neither waits for the other
-        os.set_blocking(end, False)
+    complaint = _scratch()
     try:
         pid = os.posix_spawnp(
             "git", ("git", "-C", top, *words), environment(index),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_DUP2, writer, 1),
-                (os.POSIX_SPAWN_DUP2, complainer, 2),
+                (os.POSIX_SPAWN_DUP2, complaint, 2),
             ],
         )  # fmt: skip
+    except OSError:
+        os.close(reader)
+        os.close(complaint)
+        raise
     finally:
         os.close(writer)
-        os.close(complainer)
     pieces = []
     while piece := os.read(reader, 1 << 16):
         pieces.append(piece)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    try:
-        complained = os.read(hearer, 1) != b""
-    except BlockingIOError:  # something that git started has it, and says nothing
-        complained = False
     os.close(reader)
-    os.close(hearer)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    complained = os.fstat(complaint).st_size > 0
+    os.close(complaint)
     return code or int(complained), b"".join(pieces)
+
+
+def _scratch() -> int:
+    """A file of no name: unlike a pipe it takes any amount while nobody reads."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("complaint")
+    import tempfile  # noqa: PLC0415  (a tenth of the time that all this takes)
+
+    descriptor, path = tempfile.mkstemp()
+    os.unlink(path)
+    return descriptor

@@ -61,6 +61,14 @@ def test_files_that_git_cannot_look_at_are_not_passed_over(box: Box) -> None:
     assert answer() is None
 
 
+@pytest.mark.timeout(30)
+def test_a_git_that_complains_at_length_is_heard_out(box: Box) -> None:
+    code, said = gitstate.git(
+        str(box.folder), ["-c", "alias.talk=!yes complaint | head -n 20000 >&2", "talk"]
+    )
+    assert (code, said) == (1, b"")
+
+
 def test_touched_files_that_say_what_they_said_are_no_matter(box: Box) -> None:
     before, here = index(box), left(box)
     touch(box)
