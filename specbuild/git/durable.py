@@ -74,7 +74,7 @@ def put_new(path: str, data: bytes) -> None:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         fd = os.open(path, flags, 0o666)
-    with open(fd, "wb", buffering=0) as file:
+    with open(fd, "wb") as file:  # raises where not all of it could be written
         file.write(data)
 
 
