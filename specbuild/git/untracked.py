@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from specbuild.engine.task import RepoPath
@@ -11,6 +11,12 @@ from specbuild.git.indexfile import IndexFile, folders_of
 
 _TICK = 50_000_000
 """Nanoseconds in which a folder may change twice and bear one time: file systems' clocks are slow."""
+
+_COARSE = 2_000_000_000
+"""The same where they tell whole seconds only."""
+
+_MANY = 64
+"""So many folders git lists faster."""
 
 Stamp = tuple[int, int, int]
 
@@ -39,8 +45,8 @@ class Untracked:
         Raises what `ask` raises.
         """
         try:
-            if self._index == index.identity:
-                return frozenset(map(os.fsdecode, self._look(index)))
+            if self._index == index.identity and len(touched := self._touched()) <= _MANY:
+                return self._look(index, touched)
         except OSError:  # a folder that may not be read, or went away
             self._index = None
         stamps = self._begin(index)
@@ -59,14 +65,12 @@ class Untracked:
                 self._folders[folder] = _UNSEEN
         self._index = index.identity
 
-    def forget(self) -> None:
-        self._index = None
-
     def _begin(self, index: IndexFile) -> dict[bytes, Stamp | None]:
         """All folders of the index, with what they bear before anybody looks into them."""
         names = {name[: name.rfind(b"/") + 1] for name in index}
         return {
-            folder: self._stamp(folder) for folder in {above for name in names for above in folders_of(name)}
+            folder: _settled(self._stamp(folder))
+            for folder in {above for name in names for above in folders_of(name)}
         }
 
     def _take(self, stamps: dict[bytes, Stamp | None], others: Iterable[bytes]) -> None:
@@ -77,29 +81,34 @@ class Untracked:
             folder: _Listed(stamps.get(folder), frozenset(found)) for folder, found in inside.items()
         }
 
-    def _look(self, index: IndexFile) -> Iterator[bytes]:
+    def _touched(self) -> dict[bytes, Stamp]:
+        """Folders that are to be listed again, with what they bear now; those that are gone hold nothing."""
+        found: dict[bytes, Stamp] = {}
         gone: bytes | None = None
-        for folder in sorted(self._folders):
+        for folder, listed in sorted(self._folders.items()):
             if gone is not None and folder.startswith(gone):
-                continue  # in what is no folder any more
-            listed = self._folders[folder]
-            stamp = self._stamp(folder, settled=False)
+                self._folders[folder] = _UNSEEN  # in what is no folder any more
+                continue
+            stamp = self._stamp(folder)
             if stamp is None:
-                gone, listed = folder, _UNSEEN
+                gone, self._folders[folder] = folder, _UNSEEN
             elif stamp != listed.stamp:
-                listed = _Listed(_settled(stamp), frozenset(self._list(folder, index)))
-            self._folders[folder] = listed
-            yield from listed.others
+                found[folder] = stamp
+        return found
 
-    def _stamp(self, folder: bytes, *, settled: bool = True) -> Stamp | None:
+    def _look(self, index: IndexFile, touched: Mapping[bytes, Stamp]) -> frozenset[RepoPath]:
+        for folder, stamp in touched.items():
+            self._folders[folder] = _Listed(_settled(stamp), frozenset(self._list(folder, index)))
+        return frozenset(os.fsdecode(path) for listed in self._folders.values() for path in listed.others)
+
+    def _stamp(self, folder: bytes) -> Stamp | None:
         try:
             found = os.lstat(self._top + folder[:-1])
         except OSError:  # gone, or behind a link that leads nowhere
             return None
         if not stat.S_ISDIR(found.st_mode):
             return None
-        stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        return _settled(stamp) if settled else stamp
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
     def _list(self, folder: bytes, index: IndexFile) -> Iterator[bytes]:
         with os.scandir(self._top + folder) as entries:
@@ -114,5 +123,10 @@ class Untracked:
                     yield name
 
 
-def _settled(stamp: Stamp) -> Stamp | None:
-    return stamp if max(stamp[:2]) < time.time_ns() - _TICK else None
+def _settled(stamp: Stamp | None) -> Stamp | None:
+    """None: the folder may change again and bear the same."""
+    if stamp is None:
+        return None
+    changed = max(stamp[:2])
+    tick = _TICK if changed % 10**9 else _COARSE
+    return stamp if changed < time.time_ns() - tick else None

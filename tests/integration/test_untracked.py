@@ -76,6 +76,39 @@ def test_a_folder_that_was_touched_just_now_is_listed_again(box: Box, listed: li
     assert listed == [f"{box.folder}/d/"] * 2
 
 
+def test_where_times_are_whole_seconds_a_folder_is_listed_for_two_more(
+    box: Box, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coarse(path: bytes) -> os.stat_result:
+        found = lstat(path)
+        whole = [int(found.st_mtime), int(found.st_ctime)]
+        shown = {"st_mtime_ns": whole[0] * 10**9, "st_ctime_ns": whole[1] * 10**9}
+        return os.stat_result(found, shown)
+
+    lstat = os.lstat
+    monkeypatch.setattr("specbuild.git.untracked.os.lstat", coarse)
+    known = Untracked(str(box.folder))
+    known.paths(box.repo.index_file(), lambda: by_git(box))
+    settle()
+    box.type("d/new", "x")
+    settle()
+    assert asked(box, known) == {"d/new"}
+    box.type("d/newer", "x")
+    assert asked(box, known) == {"d/new", "d/newer"}
+
+
+def test_very_many_touched_folders_are_left_to_git(box: Box, listed: list[str]) -> None:
+    box.commit(**{f"many/{number}/file": "1" for number in range(100)})
+    known = Untracked(str(box.folder))
+    index = box.repo.index_file()
+    known.paths(index, lambda: by_git(box))
+    settle()
+    for number in range(100):
+        box.type(f"many/{number}/new", "x")
+    assert known.paths(index, lambda: by_git(box)) == by_git(box)
+    assert listed == []
+
+
 @pytest.mark.parametrize("kind", ["a pipe", "a repository", "an empty folder", "a link", "git's own name"])
 def test_all_that_may_lie_there_is_named_as_git_names_it(box: Box, kind: str) -> None:
     known = Untracked(str(box.folder))
