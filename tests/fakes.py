@@ -273,7 +273,7 @@ class FakeSandbox:
                 if any(path == o or (o.endswith("/") and path.startswith(o)) for o in self._owned):
                     self.repo.disk[path] = entry
 
-    def accept(self) -> None:
+    def accept(self, *, untouched: bool = False) -> None:
         self._accepted = True
 
 

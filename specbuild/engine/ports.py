@@ -164,8 +164,11 @@ class Sandbox(Protocol):
     def undo(self) -> None:
         """Leaves everything as it was before the task."""
 
-    def accept(self) -> None:
-        """The result was recorded: nothing is undone any more."""
+    def accept(self, *, untouched: bool = False) -> None:
+        """The result was recorded: nothing is undone any more.
+
+        `untouched`: nobody worked in the folder since it was asked what changed there.
+        """
 
 
 class Workspaces(Protocol):

@@ -272,7 +272,7 @@ class Transactions:
         """What became of the members of a group that is visible now."""
         history, tree = self.world.history, self.world.tree
         for member in group.members:
-            member.work.sandbox.accept()
+            member.work.sandbox.accept(untouched=not self.settings.run_hooks)
             member.work.stack.close()
             self._lay_out(member.instead, member.results)
         if commits:

@@ -115,6 +115,7 @@ class PooledSandbox:
             os.symlink(source, target)
 
     def result(self, paths: Iterable[RepoPath]) -> Mapping[RepoPath, Entry]:
+        self._found = None  # a recipe or `verify` worked here since
         files = self._whole()
         found = files.entries(expanded(files, paths, self._slot.base.path))
         return {path: self._inside(path, entry) for path, entry in found.items() if entry is not None}
@@ -153,9 +154,9 @@ class PooledSandbox:
     def undo(self) -> None:
         """Nothing of the user's was touched."""
 
-    def accept(self) -> None:
-        """The commit took what it wanted, and nothing ran here since that was looked for."""
-        if self._found is not None:
+    def accept(self, *, untouched: bool = False) -> None:
+        """The commit took what it wanted."""
+        if untouched and self._found is not None:
             self._slot.leave(self._found)
 
     def close(self) -> None:

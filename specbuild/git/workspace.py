@@ -256,7 +256,7 @@ class InPlace:
     def _undo(self) -> Undo:
         return Undo(self._files, self._state_dir, "place.undone-one")
 
-    def accept(self) -> None:
+    def accept(self, *, untouched: bool = False) -> None:  # noqa: ARG002  (the tree is looked at anyway)
         found = self._journal
         if found is None:
             return

@@ -197,7 +197,7 @@ def test_whatever_a_task_left_the_next_one_finds_what_git_would_lay_out(
                     changed, left = sandbox.changed().keys(), sights(sandbox.folder)
                     rewritten = {path for path in changed if path in laid and laid[path] == left.get(path)}
                     assert changed - rewritten == differences(laid, left)
-                    sandbox.accept()
+                    sandbox.accept(untouched=True)
         repo = repo if dice.randrange(4) else box.repo
     assert len(by_git) < rounds / 2  # mostly it was not for git to do
     assert remembered.count(True) > remembered.count(False)
@@ -265,7 +265,7 @@ def accepted(box: Box, repo: Repository, path: str) -> str:
     with opened(box, repo) as sandbox:
         write(path, "x")(sandbox)
         assert list(sandbox.changed()) == ([] if path == "ignored.log" else [path])
-        sandbox.accept()
+        sandbox.accept(untouched=True)
         return sandbox.folder
 
 
@@ -323,6 +323,19 @@ def test_what_was_found_counts_only_for_who_takes_the_worktree_next(box: Box, lo
     with opened(box, repo) as sandbox:
         assert looks == [folder] * 3
         assert sights(sandbox.folder) == sights(box.folder)
+
+
+def test_what_was_found_before_verify_or_a_hook_counts_no_longer(box: Box, looks: list[str]) -> None:
+    repo = box.repo
+    for number, untouched in ((1, True), (2, False)):
+        with opened(box, repo) as sandbox:
+            assert sights(sandbox.folder) == sights(box.folder)
+            sandbox.changed()
+            write("left", "by verify, or a hook")(sandbox)
+            if untouched:
+                sandbox.result([])
+            sandbox.accept(untouched=untouched)
+        assert len(looks) == 2 * number - 1
 
 
 def test_what_was_found_long_ago_counts_no_longer(
