@@ -15,6 +15,7 @@ from specbuild.git.slots import Slot
 from specbuild.git.store import COMMIT
 from specbuild.git.switching import Found, changed, look
 from specbuild.git.trees import (
+    Reader,
     entries_below,
     entry_at,
     subtree,
@@ -63,7 +64,7 @@ class PooledSandbox:
 
     def reset(self) -> None:
         self._found = None
-        tree = self._tree()
+        self._laid = tree = self._tree()
         self._key = None if self._setup is None else self._setup_key(self._setup, tree)
         slot = self._slot.lay_out(self._head, tree, self._key)
         self._files = self._slot.files(slot)
@@ -125,7 +126,12 @@ class PooledSandbox:
         self._found = look(files.repo, self._slot.base)
         paths = changed(files.repo, self._slot.base, self._found)
         found = files.entries(path for path in paths if not self._shared(path))
-        return {path: entry and self._inside(path, entry) for path, entry in found.items()}
+        before = Reader(files.repo, self._laid)  # git also names what was written anew with the same bytes
+        return {
+            path: entry and self._inside(path, entry)
+            for path, entry in found.items()
+            if entry != before.entry(path)
+        }
 
     def _whole(self) -> Files:
         """The task may have done anything to its folder."""

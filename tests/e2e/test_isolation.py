@@ -179,6 +179,21 @@ def test_generated_files_of_others_are_not_an_agents_to_change(agents: Callable[
     assert a.shop.stale() == []
 
 
+def test_touched_files_are_no_work_that_was_done(agents: Callable[..., Agents]) -> None:
+    a = agents("T001 Write a.txt", build="retries = 0", **{"README.md": "hi\n"})
+    a.does(T001="touch -d 2001-01-01 README.md")
+    done = a.run(code=1)
+    assert "nothing was changed" in done.err
+    assert a.shop.text("tasks.md") == "- [ ] T001 Write a.txt\n"
+
+
+def test_a_touched_file_of_another_task_is_no_change_that_is_dropped(agents: Callable[..., Agents]) -> None:
+    rule = '[[rule]]\nmatch = "T001"\nexecutor = "shell"\nrun = "echo made >gen.txt"\n'
+    a = agents("T001 Make gen.txt", "T002 Write b.txt", more=rule)
+    a.does(T002="touch -d 2001-01-01 gen.txt; echo 2 >b.txt")
+    assert "was dropped" not in a.run().err
+
+
 def test_an_earlier_task_whose_input_changed_is_listed_and_not_run_again(
     agents: Callable[..., Agents],
 ) -> None:
