@@ -96,7 +96,7 @@ def _admitted(
     """Of all that a task changed, what its commit takes: not boxes, not others' generated files."""
     graph = project.graph
     taken: dict[RepoPath, Entry | None] = {}
-    work.ticked = {}
+    work.ticked, work.boxed = {}, set()
     for path, entry in changed.items():
         owners = [t for _, positions in graph.writers.overlapping(path) for t in positions]
         foreign = [t for t in owners if t != work.position and graph.tasks[t].rebuild]
@@ -113,8 +113,13 @@ def _admitted(
         if entry is None:
             del taken[path]
             work.told.append(f"its deletion of {path} was dropped: that is a task file")
-        elif work.sandbox.in_place:
-            taken[path] = boxes.restored(project, path, entry, tree.tracked(path), committer)
+            continue
+        before = work.saved.get(path, tree.tracked(path))
+        restored = boxes.restored(project, path, entry, before, committer)
+        if restored == before:
+            work.boxed.add(path)
+        if work.sandbox.in_place:
+            taken[path] = restored
     return taken
 
 
@@ -130,7 +135,7 @@ def objection(work: Work, results: Results, *, first: bool) -> Failure | None:
     if not task.rebuild and task.targets and first and task.verify is None:
         unchanged = all(work.before.get(path) == entry for path, entry in results.entries.items())
         unchanged = unchanged and not any(path in work.before for path in results.removed)
-        if unchanged and not results.ignored and not any(results.extra):
+        if unchanged and not results.ignored and not results.extra.keys() - work.boxed:
             advice = f"if they are right, specbuild adopt {task.name.id} records it"
             return work.failure(f"nothing was changed: its targets are as they were; {advice}")
     return None
@@ -138,7 +143,8 @@ def objection(work: Work, results: Results, *, first: bool) -> Failure | None:
 
 def _changed(work: Work, results: Results) -> bool:
     """Whether an attempt left anything; a `rebuild` task started without its targets."""
-    if results.extra or results.ignored or any(path in work.before for path in results.removed):
+    elsewhere = results.extra.keys() - work.boxed
+    if elsewhere or results.ignored or any(path in work.before for path in results.removed):
         return True
     return any(work.task.rebuild or work.before.get(path) != e for path, e in results.entries.items())
 

@@ -48,6 +48,8 @@ class Work:
     told: list[str] = field(default_factory=list)  # warnings for the person
     ticked: dict[RepoPath, Entry | None] = field(default_factory=dict)
     """Task files as an attempt left them in the working tree; the commit's take their place."""
+    boxed: set[RepoPath] = field(default_factory=set)
+    """Task files in which an attempt changed nothing but boxes."""
     plain: bool = False  # may be recorded together with others, see `Transactions.is_plain`
     seconds: float = 0.0
 

@@ -187,6 +187,19 @@ def test_touched_files_are_no_work_that_was_done(agents: Callable[..., Agents]) 
     assert a.shop.text("tasks.md") == "- [ ] T001 Write a.txt\n"
 
 
+@pytest.mark.parametrize("isolation", ["worktree", "none"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_ticked_boxes_are_no_work_that_was_done(
+    agents: Callable[..., Agents], isolation: str, code: int
+) -> None:
+    rule = f'[[rule]]\nisolation = "{isolation}"\n'
+    a = agents("T001 Write a.txt", "T002 Write b.txt", build="retries = 0", more=rule)
+    a.does(T001=f"sed -i 's/\\[ \\]/[x]/' tasks.md; exit {code}")
+    done = a.run(code=1)
+    assert ("ended with exit code 1" if code else "nothing was changed") in done.err
+    assert a.head("tasks.md").count("[x]") == 0
+
+
 def test_a_touched_file_of_another_task_is_no_change_that_is_dropped(agents: Callable[..., Agents]) -> None:
     rule = '[[rule]]\nmatch = "T001"\nexecutor = "shell"\nrun = "echo made >gen.txt"\n'
     a = agents("T001 Make gen.txt", "T002 Write b.txt", more=rule)

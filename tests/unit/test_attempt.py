@@ -254,6 +254,18 @@ def test_boxes_that_it_changed_in_place_are_as_they_were_before() -> None:
     assert place.work.told == []
 
 
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_task_file_is_unchanged_but_for_boxes_where_the_old_ones_make_it_what_it_was(
+    *, in_place: bool
+) -> None:
+    place = boxed(in_place=in_place)
+    place.left(**{"tasks.md": "[ ]"})
+    assert place.work.boxed == set()
+    place.loaded = replace(place.loaded, restore_boxes=lambda _path, before, _after: before)
+    place.left(**{"tasks.md": "[ ]"})
+    assert place.work.boxed == {"tasks.md"}
+
+
 def test_boxes_of_a_new_task_file_were_nowhere_before() -> None:
     place = boxed()
     place.repo.commit({}, "none")
@@ -356,6 +368,15 @@ def test_a_source_task_has_to_change_something_the_first_time(
     found = work(line=f"b: a {marks}", before={"b": ONE})
     results = replace(Results({"b": ONE}), **change)  # type: ignore[arg-type]
     assert objection(found, results, first=first) == message
+
+
+@pytest.mark.parametrize("doubt", ["", "exit code 1"])
+def test_boxes_are_no_change_that_a_source_task_has_to_make(doubt: str) -> None:
+    found = work(line="b: a [keep]", before={"b": ONE})
+    found.boxed, found.doubt = {"tasks.md"}, doubt
+    results = Results({"b": ONE}, extra={"tasks.md": TWO})
+    assert objection(found, results) == (doubt or NOTHING)
+    assert objection(found, replace(results, extra={"tasks.md": TWO, "x": TWO})) is None
 
 
 @pytest.mark.parametrize("line", ["b: a [keep]", ": a [keep]"])
