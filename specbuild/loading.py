@@ -1,16 +1,19 @@
 """Reads a snapshot into a project: task files, rules and recorded paths become tasks in a graph."""
 
+import os
+import posixpath
 from collections.abc import Iterable, Sequence
 
 from specbuild.config import Config, Decider, Decision, TaskSource, check_executors
 from specbuild.engine.graph import build as build_graph
 from specbuild.engine.needs import resolve_needs
 from specbuild.engine.ownership import owned
+from specbuild.engine.paths import normal, outside
 from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.task import RepoPath, Task, TaskFile, Warning_
 from specbuild.errors import ConfigError, TaskFileError
 from specbuild.making import Known, Maker, decided
-from specbuild.project import Loaded, Pieces, assembled, find_files, read_config
+from specbuild.project import Loaded, Pieces, assembled, find_files, no_file, read_config
 from specbuild.recalling import Recall
 from specbuild.refusals import refuse
 from specbuild.taskfile import parse as parse_tasks
@@ -63,6 +66,10 @@ def load(
 
 
 def _parse(snapshot: Snapshot, source: TaskSource, config: Config, known: Known) -> TaskFile:
+    if (kind := no_file(snapshot, source.file)) is not None:
+        raise TaskFileError(
+            f"it is a {kind}, and that is no task file", where=source.file, hint=_instead(kind, snapshot, source)
+        )
     data = snapshot.read(source.file)
     if data is None:
         raise TaskFileError(
@@ -78,6 +85,15 @@ def _parse(snapshot: Snapshot, source: TaskSource, config: Config, known: Known)
             hint="there are " + (", ".join(sorted(known.dialects)) or "none"),
         )
     return dialect(data, source.file)
+
+
+def _instead(kind: str, snapshot: Snapshot, source: TaskSource) -> str:
+    """What to do where something else stands in a task file's place."""
+    target = os.fsdecode(snapshot.read(source.file) or b"") if kind == "symlink" else ""
+    leads = normal(posixpath.join(posixpath.dirname(source.file), target))
+    if not target or outside(leads):
+        return "put the file itself there, or name another with `tasks = […]` in specbuild.toml"
+    return f"name the file that it leads to, {leads}, with `tasks = […]` in specbuild.toml"
 
 
 def _ownership_warnings(before: Sequence[Task], after: Sequence[Task]) -> list[Warning_]:

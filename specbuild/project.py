@@ -10,6 +10,7 @@ from specbuild.config.settings import FILE as CONFIG
 from specbuild.engine.checkpoint import Recorded
 from specbuild.engine.glob import is_glob
 from specbuild.engine.graph import Graph
+from specbuild.engine.modes import SUBMODULE, SYMLINK
 from specbuild.engine.ports import History, Snapshot
 from specbuild.engine.project import Project
 from specbuild.engine.task import RepoPath, TaskFile, TaskText, Warning_
@@ -94,6 +95,8 @@ def _emptied(path: RepoPath, data: bytes) -> bytes:
 
 def read_config(snapshot: Snapshot) -> Config:
     """specbuild.toml of a snapshot; a missing one is the default."""
+    if (kind := no_file(snapshot, CONFIG)) is not None:
+        raise ConfigError(f"it is a {kind}, not a file", where=CONFIG, hint="put the file itself there")
     data = snapshot.read(CONFIG)
     if data is None:
         return Config()
@@ -101,6 +104,14 @@ def read_config(snapshot: Snapshot) -> Config:
         return parse(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"it is not UTF-8 (byte {error.start})", where=CONFIG) from error
+
+
+def no_file(snapshot: Snapshot, path: RepoPath) -> str | None:
+    """What stands in the place of a file that is to be read; None: a file, or nothing."""
+    entry = snapshot.entry(path)
+    if entry is None:
+        return "folder" if snapshot.exists(f"{path}/") else None
+    return {SYMLINK: "symlink", SUBMODULE: "submodule"}.get(entry.mode)
 
 
 def find_files(snapshot: Snapshot, config: Config) -> tuple[TaskSource, ...]:
@@ -111,7 +122,8 @@ def find_files(snapshot: Snapshot, config: Config) -> tuple[TaskSource, ...]:
     sources: dict[RepoPath, TaskSource] = {}
     for source in config.tasks:
         paths = snapshot.glob(source.file) if is_glob(source.file) else [source.file]
-        if not is_glob(source.file) and snapshot.entry(source.file) is None:
+        there = snapshot.entry(source.file) is not None or no_file(snapshot, source.file) is not None
+        if not there and not is_glob(source.file):
             raise ConfigError(
                 f'tasks names "{source.file}", which is not there', where=f"{config.file}:{source.line or 1}"
             )

@@ -48,6 +48,49 @@ def test_paths_of_a_body_start_from_the_root_of_its_file(make: Make) -> None:
     assert work.reasons("T001") == ["input-changed"]
 
 
+@pytest.mark.parametrize("named", ['tasks = ["tasks.md"]\n', ""])
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_task_file_that_is_a_symlink_is_not_read_as_an_empty_one(
+    make: Make, named: str, *, committed: bool
+) -> None:
+    work = make(box("T001", "a.txt"), config=named + CONFIG)
+    work.type("docs/plan.md", box("T001", "a.txt"))
+    (work.folder / "tasks.md").unlink()
+    (work.folder / "tasks.md").symlink_to("docs/plan.md")
+    if committed:
+        work.commit("a link")
+    for words in ("run", "check --strict", "status --at HEAD" if committed else "status"):
+        done = work.call(*words.split())
+        assert done.code == 2
+        assert "tasks.md: it is a symlink, and that is no task file" in done.err
+        assert "name the file that it leads to, docs/plan.md" in done.err
+
+
+def test_a_link_out_of_the_repository_is_not_to_be_named_instead(make: Make) -> None:
+    work = make(box("T001", "a.txt"))
+    (work.folder / "tasks.md").unlink()
+    (work.folder / "tasks.md").symlink_to("../elsewhere.md")
+    assert "put the file itself there" in work.call("status").err
+
+
+def test_a_named_task_file_that_is_a_folder_is_called_so(make: Make) -> None:
+    work = make(box("T001", "a.txt"), config='tasks = ["plans"]\n', **{"plans/a.md": box("T001", "a.txt")})
+    done = work.call("check")
+    assert done.code == 2
+    assert "plans: it is a folder, and that is no task file" in done.err
+
+
+@pytest.mark.parametrize("kind", ["symlink", "folder"])
+def test_what_is_no_config_file_is_not_passed_over(make: Make, kind: str) -> None:
+    work = make(box("T001", "a.txt"))
+    config = work.folder / "specbuild.toml"
+    config.unlink()
+    config.symlink_to("tasks.md") if kind == "symlink" else config.mkdir()
+    done = work.call("status")
+    assert done.code == 2
+    assert f"specbuild.toml: it is a {kind}, not a file" in done.err
+
+
 def test_a_forged_checkpoint_line_makes_no_path_outside_a_target(make: Make) -> None:
     work = make("- [ ] T001 Create a.txt\n", config='[[rule]]\nrun = "echo 1 >a.txt"\n')
     work.build()
