@@ -68,7 +68,9 @@ def load(
 def _parse(snapshot: Snapshot, source: TaskSource, config: Config, known: Known) -> TaskFile:
     if (kind := no_file(snapshot, source.file)) is not None:
         raise TaskFileError(
-            f"it is a {kind}, and that is no task file", where=source.file, hint=_instead(kind, snapshot, source)
+            f"it is a {kind}, and that is no task file",
+            where=source.file,
+            hint=_instead(kind, snapshot, source),
         )
     data = snapshot.read(source.file)
     if data is None:

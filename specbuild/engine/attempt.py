@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from specbuild.engine import boxes
 from specbuild.engine.events import FileChange
-from specbuild.engine.modes import SUBMODULE
+from specbuild.engine.modes import SUBMODULE, SYMLINK
+from specbuild.engine.paths import parents
 from specbuild.engine.ports import Attempt, Committer, Failure, Snapshot, Tree, Unusable
 from specbuild.engine.project import Project, Settings
 from specbuild.engine.recipe import fill
@@ -13,8 +14,11 @@ from specbuild.engine.record import Results
 from specbuild.engine.task import Entry, RepoPath, Task
 from specbuild.engine.values import values
 from specbuild.engine.work import Work
+from specbuild.errors import TaskFileError
 
 Changes = Mapping[RepoPath, Entry | None]
+
+_NO_FILE = ", and that is a task file"
 
 
 def given(work: Work, settings: Settings, environment: Mapping[str, str]) -> Attempt:
@@ -104,6 +108,8 @@ def _admitted(
             name = graph.tasks[foreign[0]].name.id
             work.told.append(f"its change of {path} was dropped: {name} makes that file")
             continue
+        if entry is not None and (above := project.task_files.keys() & set(parents(path))):
+            raise Unusable(f"it made {', '.join(above)} a folder{_NO_FILE}")
         taken[path] = entry
     for path, entry in list(taken.items()):
         if path not in project.task_files:
@@ -115,12 +121,24 @@ def _admitted(
             work.told.append(f"its deletion of {path} was dropped: that is a task file")
             continue
         before = work.saved.get(path, tree.tracked(path))
-        restored = boxes.restored(project, path, entry, before, committer)
+        restored = _restored(project, path, entry, before, committer)
         if restored == before:
             work.boxed.add(path)
         if work.sandbox.in_place:
             taken[path] = restored
     return taken
+
+
+def _restored(
+    project: Project, path: RepoPath, entry: Entry, before: Entry | None, committer: Committer
+) -> Entry:
+    """A task file as the attempt left it, with the boxes that it had. Raises Unusable."""
+    if entry.mode in {SYMLINK, SUBMODULE}:
+        raise Unusable(f"it made {path} a {'symlink' if entry.mode == SYMLINK else 'submodule'}{_NO_FILE}")
+    try:
+        return boxes.restored(project, path, entry, before, committer)
+    except TaskFileError as error:
+        raise Unusable(f"its change of {path} cannot be read: {error.what}") from error
 
 
 def objection(work: Work, results: Results, *, first: bool) -> Failure | None:

@@ -148,6 +148,37 @@ def test_a_task_file_that_an_agent_deletes_stays(agents: Callable[..., Agents]) 
     assert a.head("tasks.md").count("[x]") == 2
 
 
+@pytest.mark.parametrize(
+    ("act", "why", "held"),
+    [
+        ("printf '\\377\\n' >>tasks.md", "its change of tasks.md cannot be read: byte 23 (0xff)", "tasks.md"),
+        (
+            "rm tasks.md; ln -s a.txt tasks.md",
+            "it made tasks.md a symlink, and that is a task file",
+            "tasks.md",
+        ),
+        ("rm tasks.md; mkdir tasks.md; echo 1 >tasks.md/x", "it made tasks.md a folder", "tasks.md/x"),
+        (
+            "rm tasks.md; git init -q tasks.md; git -C tasks.md commit -qm x --allow-empty",
+            "it made tasks.md a submodule",
+            "tasks.md",
+        ),
+    ],
+)
+def test_a_task_file_that_an_agent_made_unreadable_fails_its_attempt(
+    agents: Callable[..., Agents], act: str, why: str, held: str
+) -> None:
+    a = agents("T001 Write a.txt", build="retries = 0")
+    a.does(T001=f"echo 1 >a.txt; {act}")
+    done = a.run(code=1)
+    assert why in done.err
+    assert "Tasks failed: 1 (T001)" in done.err
+    (kept,) = a.shop.kept()
+    assert kept in done.err
+    assert {"a.txt", held} <= set(a.shop.git("ls-tree", "-r", "--name-only", kept).split())
+    assert a.head("tasks.md") == "- [ ] T001 Write a.txt"
+
+
 def test_edits_of_specbuild_toml_decide_about_the_tasks_that_follow(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write a.txt", "T002 Write b.txt")
     rule = '[[rule]]\\nmatch = "T002"\\nexecutor = "shell"\\nrun = "echo shell >b.txt"\\n'
