@@ -464,6 +464,7 @@ def rule(line: str, position: int) -> Task:
         phase_index=phase,
         story=next((mark for mark in named if mark.startswith("US")), None),
         priority=int(named["priority"][0]) if "priority" in named else None,
+        optional="optional" in named,
         parallel="P" in named,
         after_all="ALL" in named,
         needs=tuple(Need(need, True, position + 1) for need in named.get("needs", [])),
@@ -534,6 +535,7 @@ class Project:
         leave: bool | Callable[[Sequence[TaskName]], bool] = True,
         forced: Iterable[str] = (),
         only: Collection[str] | None = None,
+        with_needs: bool = False,
         review: Reviewer | None = None,
         first: Iterable[str] = (),
         gates: Callable[[str, str | None], bool] | None = None,
@@ -549,7 +551,7 @@ class Project:
                 wanted,
                 unfinished=lambda p: judge.verdict(p).stale,
                 supports=lambda _p: False,
-                with_needs=False,
+                with_needs=with_needs,
             )
 
         builder = Builder(

@@ -234,17 +234,24 @@ class Builder:
         return self._may_repeat
 
     def _block_outside(self) -> None:
-        """Chosen tasks that cannot do without one that is not chosen."""
+        """Chosen tasks that cannot do without one that is not chosen.
+
+        All of them before what they hold back in turn: one that another holds back has its own reason.
+        """
         progress, tasks = self._progress, self._progress.judge.graph.tasks
         choice = progress.schedule.choice
         for position, source in sorted(choice.outside.items()):
             name = tasks[source].name
             error = f"it needs {name.id}, which is unfinished and not chosen; --with-needs chooses it"
-            progress.block(position, error, by=name)
+            progress.finish(position, "blocked", error=error, blocked_by=name)
+        for position in sorted(choice.outside):
+            progress.hold_back(position)
         for position, source in choice.passed_over:
+            name = tasks[position].name
+            if name in progress.tally.outcomes:  # blocked: it does not start at all
+                continue
             id_ = tasks[source].name.id
-            message = f"it does not wait for {id_}, which is unfinished and not chosen"
-            progress.warn(message, tasks[position].name)
+            progress.warn(f"it does not wait for {id_}, which is unfinished and not chosen", name)
 
     # -- phases and ticks -------------------------------------------------------------------------
 

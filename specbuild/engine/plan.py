@@ -49,7 +49,8 @@ def choose(
                     outside.setdefault(position, source)
             else:
                 passed[position, source] = None
-    return Choice(frozenset(chosen), frozenset(foundation), outside, tuple(passed))
+    passed_over = tuple(pair for pair in passed if pair[1] not in chosen)  # one chosen later is waited for
+    return Choice(frozenset(chosen), frozenset(foundation), outside, passed_over)
 
 
 def waits_for(graph: Graph, position: int) -> Iterator[tuple[int, bool]]:

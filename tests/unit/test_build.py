@@ -198,6 +198,14 @@ def test_a_task_outside_the_choice_blocks_by_content() -> None:
     assert project.end.blocked == 1
 
 
+def test_a_task_with_a_reason_of_its_own_is_blocked_once_and_by_that() -> None:
+    project = Project("b: a [US1]", "c: b [ALL]", "d: b c", "e: c", files={"a": "1"})
+    assert project.build(only=["T2", "T3", "T4"]) == []
+    blocked = [(e.task.id, e.blocked_by and e.blocked_by.id) for e in project.finished()]
+    assert blocked == [("T2", "T1"), ("T3", "T1"), ("T4", "T2")]
+    assert project.warnings == []
+
+
 def test_lost_bytes_make_the_earlier_writer_run_again() -> None:
     project = Project("p: a", "q: p r", "p: b", files={"a": "1", "b": "1", "r": "1"})
     project.build()

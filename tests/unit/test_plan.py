@@ -278,6 +278,11 @@ def test_a_chosen_task_does_not_pass_over_another_chosen_one() -> None:
     assert choice(graph("a: x [US1]", "b: x [US1]"), 0, 1).passed_over == ()
 
 
+def test_a_task_that_another_takes_along_is_not_passed_over() -> None:
+    found = choice(graph("a: x [US1]", "b: x [US1]", "c: a [P]"), 1, 2, needs=True)
+    assert (found.chosen, found.passed_over) == (frozenset({0, 1, 2}), ())
+
+
 def test_what_comes_after_a_finished_dependency_is_still_looked_at() -> None:
     assert choice(graph("a: x [P]", "b: x [P]", "c: a b [P]"), 2, done=(0,)).outside == {2: 1}
 
