@@ -40,14 +40,14 @@ def choose(
         for source, hard in waits_for(graph, position):
             if source in chosen or not unfinished(source):
                 continue
-            if supports(source) or (with_needs and hard):
+            needed = hard and (not graph.tasks[source].text.optional or _content(graph, position, source))
+            if supports(source) or (with_needs and needed):
                 chosen.add(source)
                 foundation.add(source)
                 work.append(source)
-            elif hard:
-                if not graph.tasks[source].text.optional or _content(graph, position, source):
-                    outside.setdefault(position, source)
-            else:
+            elif needed:
+                outside.setdefault(position, source)
+            elif not hard:
                 passed[position, source] = None
     passed_over = tuple(pair for pair in passed if pair[1] not in chosen)  # one chosen later is waited for
     return Choice(frozenset(chosen), frozenset(foundation), outside, passed_over)

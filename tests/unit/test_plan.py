@@ -300,6 +300,12 @@ def test_an_optional_task_before_a_barrier_blocks_nobody_who_does_not_use_it() -
     assert found.outside == {2: 0}
 
 
+def test_with_needs_takes_along_an_optional_task_only_for_one_that_uses_it() -> None:
+    rules = graph("a: x [P] [phase 1]", "b: x [P] [phase 2]", "c: a [P] [phase 2]", optional="T1")
+    assert choice(rules, 1, needs=True).chosen == {1}
+    assert choice(rules, 1, 2, needs=True).chosen == {0, 1, 2}
+
+
 def test_an_overwriter_does_not_need_the_readers() -> None:
     rules = graph("a: x [P]", "b: a [P]", "a: y [P]")
     assert choice(rules, 2, done=(0,)) == Choice(frozenset({2}))
