@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -78,22 +79,23 @@ class Plugins:
         """Registers a plugin and takes its executors. Raises ConfigError."""
         key = f"{source}#{len(self.sources)}"
         try:
-            self.manager.register(plugin, name=key)
-            self.manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
+            with blamed(source):
+                self.manager.register(plugin, name=key)
+                self.manager.check_pending()
+        except ConfigError:
             with suppress(AssertionError):  # it was refused before it was registered
                 self.manager.unregister(name=key)
-            raise broken(source, error) from None
+            raise
         self.sources[key] = source
-        for executor in self._each("specbuild_executors", only=key):
-            offered = _checked(executor, source)
-            other = self.executors.get(executor.name)
+        for _, executor in self._each("specbuild_executors", only=key):
+            name, offered = _checked(executor, source)
+            other = self.executors.get(name)
             if other is not None:
                 raise ConfigError(
-                    f'two plugins offer executor "{executor.name}": {other.source} and {source}',
+                    f'two plugins offer executor "{name}": {other.source} and {source}',
                     hint="remove one of them",
                 )
-            self.executors[executor.name] = offered
+            self.executors[name] = offered
 
     def has(self, hook: str) -> bool:
         """Whether any plugin implements a hook."""
@@ -106,43 +108,47 @@ class Plugins:
             values = [arguments[name] for name in implementation.argnames]
             yield implementation.plugin_name, partial(implementation.function, *values)
 
-    def _each(self, hook: str, *, only: str | None = None, installed: bool = False) -> Iterator[Any]:
+    def _each(
+        self, hook: str, *, only: str | None = None, installed: bool = False
+    ) -> Iterator[tuple[Source, Any]]:
         """All that the implementations of a hook list."""
         for key, call in self._calls(hook):
             source = self.sources[key]
             if (only is not None and key != only) or (installed and source.repository):
                 continue
-            try:
+            with blamed(source, f"its {hook}"):
                 found = call()
                 listed = list(found) if found is not None else []
-            except Exception as error:
-                raise broken(source, error, hook) from error
-            yield from listed
+            yield from ((source, each) for each in listed)
 
     def dialects(self) -> Dialects:
         """Those of installed plugins. A parser that raises becomes a ConfigError that names its dialect."""
-        return {
-            each.name: _guarded(each.name, each.parse)
-            for each in self._each("specbuild_dialects", installed=True)
-        }
+        found: dict[str, Callable[[bytes, RepoPath], TaskFile]] = {}
+        for source, each in self._each("specbuild_dialects", installed=True):
+            with blamed(source, "its specbuild_dialects"):
+                found[each.name] = _guarded(each.name, each.parse)
+        return found
 
     def reporters(self, warn: Callable[[str], None]) -> list[Reporter]:
         """Functions to call with each event. None of them raises: one that does is dropped with a warning."""
         found: list[Reporter] = []
         for key, call in self._calls("specbuild_reporters"):
+            source = self.sources[key]
             try:
-                found += [_quiet(reporter, self.sources[key], warn) for reporter in call() or ()]
-            except Exception as error:  # noqa: BLE001
-                warn(str(broken(self.sources[key], error, "specbuild_reporters")))
+                with blamed(source, "its specbuild_reporters"):
+                    found += [_quiet(reporter, source, warn) for reporter in call() or ()]
+            except ConfigError as error:
+                warn(str(error))
         return found
 
     def diagnose(self, failure: Failure, warn: Callable[[str], None]) -> Diagnosis | None:
         """The first diagnosis that a plugin has."""
         for key, call in self._calls("specbuild_diagnose", failure=failure):
             try:
-                diagnosis = call()
-            except Exception as error:  # noqa: BLE001
-                warn(str(broken(self.sources[key], error, "specbuild_diagnose")))
+                with blamed(self.sources[key], "its specbuild_diagnose"):
+                    diagnosis = call()
+            except ConfigError as error:
+                warn(str(error))
                 continue
             if isinstance(diagnosis, Diagnosis):
                 return diagnosis
@@ -161,9 +167,9 @@ def _guarded(
 
         try:
             return parse(data, path)
-        except SpecbuildError:
+        except (SpecbuildError, KeyboardInterrupt):
             raise
-        except Exception as error:
+        except BaseException as error:
             raise TaskFileError(f'dialect "{name}" raised {_told(error)}', where=path) from error
 
     return guarded
@@ -178,7 +184,7 @@ def _quiet(reporter: Reporter, source: Source, warn: Callable[[str], None]) -> R
             return
         try:
             reporter(event)
-        except Exception as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001  (also sys.exit, which would end its thread unheard)
             sound = False
             warn(f"a reporter of plugin {source} raised {_told(error)} and is not called again")
 
@@ -186,12 +192,26 @@ def _quiet(reporter: Reporter, source: Source, warn: Callable[[str], None]) -> R
 
 
 def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  (a plugin's exception may be wrong itself)
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def broken(source: Source, error: BaseException, hook: str = "") -> ConfigError:
-    doing = f"its {hook}" if hook else "loading it"
+@contextmanager
+def blamed(source: Source, doing: str = "loading it") -> Iterator[None]:
+    """Whatever a plugin raises here, sys.exit included, is a ConfigError that names it; Ctrl-C is not its."""
+    try:
+        yield
+    except BaseException as error:
+        in_main = threading.current_thread() is threading.main_thread()
+        if isinstance(error, KeyboardInterrupt) and in_main:
+            raise
+        raise broken(source, error, doing) from error
+
+
+def broken(source: Source, error: BaseException, doing: str) -> ConfigError:
     advice = "correct it" if source.repository else "update or uninstall it"
     where = _line_of(error, source) if source.repository else ""
     return ConfigError(f"plugin {source} is broken: {doing} raised {_told(error)}", where=where, hint=advice)
@@ -208,35 +228,47 @@ def _line_of(error: BaseException, source: Source) -> str:
     return f"{source.name}:{line}" if line else source.name
 
 
-def _checked(executor: Any, source: Source) -> Offered:
-    """An executor with its attributes, or ConfigError for what is none."""
+_ATTRIBUTES: Mapping[str, tuple[Any, Any]] = {
+    "on_edit": (OnEdit, "keep"),
+    "writes": (Writes, "any"),
+    "isolation": (Isolation, None),
+}
+"""What an executor may state of itself: what each takes, and what it is without."""
+
+
+def shown(value: object) -> str:
+    """What a plugin gave, for a message; its repr may raise, or be long."""
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # noqa: BLE001
+        return f"an object of {type(value).__name__}"
+
+
+def _checked(executor: Any, source: Source) -> tuple[str, Offered]:
+    """An executor's name and attributes, or ConfigError for what is none."""
 
     def wrong(what: str) -> ConfigError:
         return ConfigError(
             f"plugin {source} is broken: {what}", hint="see the manual, How to write an executor"
         )
 
-    name = getattr(executor, "name", None)
+    with blamed(source, "an attribute of its executor"):
+        name, run = getattr(executor, "name", None), getattr(executor, "run", None)
+        given = {key: getattr(executor, key, default) for key, (_, default) in _ATTRIBUTES.items()}
     if isinstance(executor, type):
         raise wrong(f"specbuild_executors lists the class {executor.__name__}, not an object of it")
     if not isinstance(name, str) or not name.strip():
-        raise wrong(f"specbuild_executors lists {executor!r:.80}, which has no name")
-    if not callable(getattr(executor, "run", None)):
+        raise wrong(f"specbuild_executors lists {shown(executor)}, which has no name")
+    if not callable(run):
         raise wrong(f'its executor "{name}" has no run(job)')
     if source.repository:
-        return Offered(executor, source, REPOSITORY)
-    values: dict[str, Any] = {}
-    for attribute, kind, default in (
-        ("on_edit", OnEdit, "keep"),
-        ("writes", Writes, "any"),
-        ("isolation", Isolation, None),
-    ):
-        value = getattr(executor, attribute, default)
-        if value not in get_args(kind) and value is not default:
+        return name, Offered(executor, source, REPOSITORY)
+    for attribute, (kind, default) in _ATTRIBUTES.items():
+        value = given[attribute]
+        if value is not default and not (isinstance(value, str) and value in get_args(kind)):
             allowed = " or ".join(map(repr, get_args(kind)))
-            raise wrong(f'{attribute} of its executor "{name}" is {value!r:.80}; it takes {allowed}')
-        values[attribute] = value
-    return Offered(executor, source, ExecutorDefaults(**values))
+            raise wrong(f'{attribute} of its executor "{name}" is {shown(value)}; it takes {allowed}')
+    return name, Offered(executor, source, ExecutorDefaults(**given))
 
 
 # Importing.
@@ -270,12 +302,10 @@ def load_installed(
 
 def _import(target: str, source: Source) -> object:
     name, _, attributes = target.partition(":")
-    try:
+    with blamed(source):
         found: Any = importlib.import_module(name)
         for attribute in filter(None, attributes.split(".")):
             found = getattr(found, attribute)
-    except (Exception, SystemExit) as error:
-        raise broken(source, error) from error
     return found
 
 
@@ -303,13 +333,13 @@ def _execute(plugin: RepositoryPlugin, root: str, source: Source) -> ModuleType:
 
     path = os.path.join(root, plugin.file)
     name = plugin.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    try:
+    with blamed(source):
         if plugin.entry == name:  # a dotted module, which others may import by this name
             return importlib.import_module(name)
         name = f"specbuild_repository_{name.replace('.', '_').replace('-', '_')}"
         spec = util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
-            raise ImportError(f"{plugin.file} is no Python file")  # noqa: TRY301
+            raise ImportError(f"{plugin.file} is no Python file")
         module = util.module_from_spec(spec)
         sys.modules[name] = module
         try:
@@ -317,8 +347,6 @@ def _execute(plugin: RepositoryPlugin, root: str, source: Source) -> ModuleType:
         except BaseException:
             del sys.modules[name]
             raise
-    except (Exception, SystemExit) as error:
-        raise broken(source, error) from error
     return module
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from specbuild.config import Config
 from specbuild.errors import ConfigError
 from specbuild.hookspecs import BadOption
-from specbuild.plugins.loading import Offered, Plugins, broken
+from specbuild.plugins.loading import Offered, Plugins, blamed, shown
 
 
 def bad_options(plugins: Plugins, config: Config, used: Mapping[str, str]) -> Sequence[ConfigError]:
@@ -23,24 +23,21 @@ def bad_options(plugins: Plugins, config: Config, used: Mapping[str, str]) -> Se
         options = config.executors.get(name, {})
         errors += [
             ConfigError(bad.what, where=_place(config, name, bad.key, used), hint=bad.hint)
-            for bad in _asked(offered, options)
+            for bad in _asked(name, offered, options)
             if name in used or bad.key in options
         ]
     return errors
 
 
-def _asked(offered: Offered, options: Mapping[str, Any]) -> Collection[BadOption]:
-    check = getattr(offered.executor, "check", None)
-    if check is None:
-        return ()
-    try:
+def _asked(name: str, offered: Offered, options: Mapping[str, Any]) -> Collection[BadOption]:
+    with blamed(offered.source, f'its check of executor "{name}"'):
+        check = getattr(offered.executor, "check", None)
+        if check is None:
+            return ()
         found = list(check(options) or ())
-    except Exception as error:
-        raise broken(offered.source, error, f'check of executor "{offered.executor.name}"') from error
-    for each in found:
-        if not isinstance(each, BadOption):
-            wrong = TypeError(f"{each!r:.80} is no BadOption")
-            raise broken(offered.source, wrong, f'check of executor "{offered.executor.name}"')
+        for each in found:
+            if not isinstance(each, BadOption):
+                raise TypeError(f"{shown(each)} is no BadOption")
     return found
 
 

@@ -244,6 +244,8 @@ def test_a_reporter_is_told_every_event_in_order(make: Make) -> None:
     [
         ("def note(event):\n    1 / 0\n@hookimpl\ndef specbuild_reporters():\n    return [note]\n", "a reporter of plugin mine.py raised ZeroDivisionError: division by zero and is not called again"),
         ("@hookimpl\ndef specbuild_reporters():\n    raise KeyError('x')\n", "its specbuild_reporters raised KeyError"),
+        ("def note(event):\n    raise SystemExit(0)\n@hookimpl\ndef specbuild_reporters():\n    return [note]\n", "a reporter of plugin mine.py raised SystemExit: 0 and is not called again"),
+        ("@hookimpl\ndef specbuild_reporters():\n    raise SystemExit(0)\n", "mine.py is broken: its specbuild_reporters raised SystemExit: 0"),
         ("@hookimpl\ndef specbuild_reporters():\n    return 7\n", "its specbuild_reporters raised TypeError"),
     ],
 )  # fmt: skip
@@ -291,6 +293,7 @@ def test_a_plugins_diagnosis_comes_before_specbuilds(make: Make) -> None:
     ("body", "words"),
     [
         ("raise OSError('no')", "its specbuild_diagnose raised OSError: no"),
+        ("raise SystemExit(0)", "its specbuild_diagnose raised SystemExit: 0"),
         ("return 'a licence'", "specbuild_diagnose returned 'a licence', no Diagnosis"),
         ("time.sleep(5)", "a plugin's specbuild_diagnose did not return within 0.3 s"),
     ],

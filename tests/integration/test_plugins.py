@@ -263,6 +263,11 @@ def test_a_name_that_does_not_stand_in_the_file_is_refused(tmp_path: Path) -> No
         (PLUGIN.replace("return [Copy()]", "return [3]"), ["3, which has no name"]),
         (PLUGIN.replace("def run(", "def start("), ['executor "copy" has no run(job)']),
         (PLUGIN.replace("return [Copy()]", "return 1/0"), ["specbuild_executors raised ZeroDivisionError"]),
+        (
+            PLUGIN.replace("return [Copy()]", "raise SystemExit(0)"),
+            ["specbuild_executors raised SystemExit: 0"],
+        ),
+        (PLUGIN.replace('"copy"', "property(lambda _: 1 / 0)"), ["executor raised ZeroDivisionError"]),
         (PLUGIN.replace("specbuild_diagnose", "specbuild_diagnos"), ["is broken", "specbuild_diagnos"]),
         (PLUGIN.replace("(failure)", "(fault)"), ["is broken", "fault"]),
     ],
@@ -272,6 +277,11 @@ def test_a_broken_plugin_of_the_repository_is_named(tmp_path: Path, source: str,
     for part in [*parts, "plugins/mine.py"]:
         assert part in message
     assert "Traceback" not in message
+
+
+def test_ctrl_c_in_a_plugin_is_no_mistake_of_the_plugin(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        in_repository(tmp_path, PLUGIN.replace("return [Copy()]", "raise KeyboardInterrupt"))
 
 
 @pytest.mark.parametrize(
@@ -407,6 +417,10 @@ def test_dialects_come_from_installed_plugins_only(site: Path, tmp_path: Path) -
     dialects = registry(config, {"mine.py": ""}, Installed("org_plugin", "org", "1")).dialects()
     with pytest.raises(TaskFileError, match=r'^todo\.org: dialect "org" raised ValueError: line 3 is odd$'):
         dialects["org"](b"", "todo.org")
+    (site / "exit_plugin.py").write_text(DIALECT.replace('ValueError("line 3 is odd")', "SystemExit(0)"))
+    exits = registry(config, {"mine.py": ""}, Installed("exit_plugin", "org", "1")).dialects()
+    with pytest.raises(TaskFileError, match="raised SystemExit: 0"):
+        exits["org"](b"", "todo.org")
     assert registry("").dialects() == {}
 
 
@@ -468,6 +482,7 @@ def test_an_executor_without_a_check_takes_any_options(tmp_path: Path) -> None:
     ("check", "told"),
     [
         ("return options['nope']", "raised KeyError: 'nope'"),
+        ("raise SystemExit(0)", "raised SystemExit: 0"),
         ("return 3", "raised TypeError: 'int' object is not iterable"),
         ("return ['image is wrong']", "raised TypeError: 'image is wrong' is no BadOption"),
     ],
