@@ -17,6 +17,8 @@ from specbuild.config import ExecutorDefaults
 from specbuild.engine.task import Isolation, OnEdit, RepoPath, TaskFile, Writes
 from specbuild.errors import ConfigError
 from specbuild.hookspecs import Diagnosis, Executor, Failure, Hooks, Reporter
+from specbuild.plugins import answers
+from specbuild.plugins.answers import shown
 from specbuild.plugins.installed import Installed
 from specbuild.plugins.registry import REPOSITORY, Described
 from specbuild.plugins.repository import RepositoryPlugin
@@ -146,16 +148,15 @@ class Plugins:
         for key, call in self._calls("specbuild_diagnose", failure=failure):
             try:
                 with blamed(self.sources[key], "its specbuild_diagnose"):
-                    diagnosis = call()
+                    answer = call()
             except ConfigError as error:
                 warn(str(error))
                 continue
-            if isinstance(diagnosis, Diagnosis):
-                return diagnosis
-            if diagnosis is not None:
-                warn(
-                    f"plugin {self.sources[key]}: specbuild_diagnose returned {diagnosis!r:.80}, no Diagnosis"
-                )
+            found = None if answer is None else answers.diagnosis(answer)
+            if isinstance(found, Diagnosis):
+                return found
+            if found is not None:
+                warn(f"plugin {self.sources[key]}: specbuild_diagnose returned {found}")
         return None
 
 
@@ -166,11 +167,14 @@ def _guarded(
         from specbuild.errors import SpecbuildError, TaskFileError  # noqa: PLC0415
 
         try:
-            return parse(data, path)
+            found = parse(data, path)
         except (SpecbuildError, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise TaskFileError(f'dialect "{name}" raised {_told(error)}', where=path) from error
+        if not isinstance(found, TaskFile):
+            raise TaskFileError(f'dialect "{name}" returned {shown(found)}, no TaskFile', where=path)
+        return found
 
     return guarded
 
@@ -234,14 +238,6 @@ _ATTRIBUTES: Mapping[str, tuple[Any, Any]] = {
     "isolation": (Isolation, None),
 }
 """What an executor may state of itself: what each takes, and what it is without."""
-
-
-def shown(value: object) -> str:
-    """What a plugin gave, for a message; its repr may raise, or be long."""
-    try:
-        return f"{value!r:.80}"
-    except Exception:  # noqa: BLE001
-        return f"an object of {type(value).__name__}"
 
 
 def _checked(executor: Any, source: Source) -> tuple[str, Offered]:

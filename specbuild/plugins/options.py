@@ -6,7 +6,8 @@ from typing import Any
 from specbuild.config import Config
 from specbuild.errors import ConfigError
 from specbuild.hookspecs import BadOption
-from specbuild.plugins.loading import Offered, Plugins, blamed, shown
+from specbuild.plugins.answers import shown
+from specbuild.plugins.loading import Offered, Plugins, blamed
 
 
 def bad_options(plugins: Plugins, config: Config, used: Mapping[str, str]) -> Sequence[ConfigError]:
@@ -36,8 +37,8 @@ def _asked(name: str, offered: Offered, options: Mapping[str, Any]) -> Collectio
             return ()
         found = list(check(options) or ())
         for each in found:
-            if not isinstance(each, BadOption):
-                raise TypeError(f"{shown(each)} is no BadOption")
+            if not isinstance(each, BadOption) or not all(isinstance(part, str) for part in each):
+                raise TypeError(f"{shown(each)} is no BadOption of texts")
     return found
 
 

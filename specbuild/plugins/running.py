@@ -12,6 +12,7 @@ from typing import Any
 from specbuild.engine.ports import Attempt, Failure, Ran
 from specbuild.engine.recipe import fill, placeholders
 from specbuild.hookspecs import Failed, FailedAttempt, Job, Stopped, Succeeded, Task
+from specbuild.plugins import answers
 from specbuild.plugins.loading import Plugins
 from specbuild.process import GRACE
 from specbuild.threads import SerialThread
@@ -283,16 +284,22 @@ class _Call:
         except BaseException as error:  # noqa: BLE001  (also sys.exit: a plugin must not take the run down)
             return self._raised(error)
         if isinstance(result, Succeeded):
-            return Ran(str(result.message), _plain_usage(result.usage), str(result.doubt))
+            usage = answers.usage(result.usage, self._note)
+            return Ran(answers.text(result.message), usage, answers.text(result.doubt))
         if isinstance(result, Failed):
             return self._failure(
-                str(result.message),
-                exit_code=result.exit_code,
+                answers.text(result.message) or f"plugin {self._source} failed it without a message",
+                exit_code=answers.exit_code(result.exit_code, self._note),
                 permanent=bool(result.permanent),
-                usage=_plain_usage(result.usage),
+                usage=answers.usage(result.usage, self._note),
             )
-        what = f"plugin {self._source} returned {result!r:.80}; run(job) must return Succeeded or Failed"
+        given = answers.shown(result)
+        what = f"plugin {self._source} returned {given}; run(job) must return Succeeded or Failed"
         return self._failure(what, permanent=True)
+
+    def _note(self, what: str) -> None:
+        """Something that the plugin gave is not taken."""
+        self._write(f"plugin {self._source}: {what}\n")
 
     def _raised(self, error: BaseException) -> Failure:
         import traceback  # noqa: PLC0415
@@ -311,7 +318,3 @@ def _own_frames(error: BaseException) -> Any:
 
 def _timed_out(timeout: float | None) -> str:
     return "timed out" if timeout is None else f"timed out after {timeout:g} s"
-
-
-def _plain_usage(usage: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(usage) if isinstance(usage, Mapping) else {}

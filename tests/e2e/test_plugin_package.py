@@ -295,6 +295,12 @@ def test_a_plugins_diagnosis_comes_before_specbuilds(make: Make) -> None:
         ("raise OSError('no')", "its specbuild_diagnose raised OSError: no"),
         ("raise SystemExit(0)", "its specbuild_diagnose raised SystemExit: 0"),
         ("return 'a licence'", "specbuild_diagnose returned 'a licence', no Diagnosis"),
+        ("return Diagnosis('k', 's', fixes=5)", "returned a Diagnosis whose fixes are 5, no tuple of texts"),
+        (
+            "return Diagnosis('k', 's', 'text')",
+            "returned a Diagnosis whose causes are 'text', no tuple of texts",
+        ),
+        ("return Diagnosis('k', object())", "returned a Diagnosis whose summary is <object"),
         ("time.sleep(5)", "a plugin's specbuild_diagnose did not return within 0.3 s"),
     ],
 )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +328,33 @@ def test_what_an_executor_does_wrong_fails_its_task_only(tmp_path: Path, body: s
     assert "running.py" not in log
 
 
+@pytest.mark.parametrize(
+    ("answer", "result", "noted"),
+    [
+        ("Failed('no', exit_code='7')", Failure(1, "no", ""), "exit_code is '7'"),
+        ("Failed('no', exit_code=10**5000)", Failure(1, "no", ""), "exit_code is an object of int"),
+        ("Failed(None)", Failure(1, "plugin plugins/mine.py failed it without a message", ""), ""),
+        ("Failed('no', usage=5)", Failure(1, "no", ""), "usage is 5"),
+        ("Succeeded(None, doubt=None)", Ran(), ""),
+        ("Succeeded(usage={'tokens': 10**5000})", Ran(), "'tokens' of usage is an object of int"),
+        ("Succeeded(usage={'tokens': 3, 'cost_usd': float('nan')})", Ran("", {"tokens": 3}), "is nan"),
+        (
+            "Succeeded(usage={'model': 'm', 'more': {'x': 1}, 3: 4})",
+            Ran("", {"model": "m"}),
+            "3 of usage is 4",
+        ),
+    ],
+)
+def test_what_an_executor_returns_is_made_plain_and_the_rest_noted(
+    tmp_path: Path, answer: str, result: Failure | Ran, noted: str
+) -> None:
+    source = PLUGIN.replace("job.log(f", f"return {answer}\n        job.log(f")
+    found, log = run(in_repository(tmp_path, source), attempt("copy"))
+    assert (replace(found, output="") if isinstance(found, Failure) else found) == result
+    assert noted in log
+    assert log.startswith("plugin plugins/mine.py: ") == bool(noted)
+
+
 def test_plugin_code_over_its_time_is_not_believed(tmp_path: Path) -> None:
     waiting = PLUGIN.replace(
         "job.log(f", "import time\n        while not job.cancelled(): time.sleep(0.01)\n        job.log(f"
@@ -421,6 +449,10 @@ def test_dialects_come_from_installed_plugins_only(site: Path, tmp_path: Path) -
     exits = registry(config, {"mine.py": ""}, Installed("exit_plugin", "org", "1")).dialects()
     with pytest.raises(TaskFileError, match="raised SystemExit: 0"):
         exits["org"](b"", "todo.org")
+    (site / "none_plugin.py").write_text(DIALECT.replace('raise ValueError("line 3 is odd")', "return []"))
+    none = registry(config, {"mine.py": ""}, Installed("none_plugin", "org", "1")).dialects()
+    with pytest.raises(TaskFileError, match=r'dialect "org" returned \[\], no TaskFile'):
+        none["org"](b"", "todo.org")
     assert registry("").dialects() == {}
 
 
@@ -484,6 +516,7 @@ def test_an_executor_without_a_check_takes_any_options(tmp_path: Path) -> None:
         ("return options['nope']", "raised KeyError: 'nope'"),
         ("raise SystemExit(0)", "raised SystemExit: 0"),
         ("return 3", "raised TypeError: 'int' object is not iterable"),
+        ("return [BadOption(3, 'x')]", "BadOption(key=3, what='x', hint='') is no BadOption of texts"),
         ("return ['image is wrong']", "raised TypeError: 'image is wrong' is no BadOption"),
     ],
 )
