@@ -8,9 +8,13 @@ from typing import Any
 LONGEST_LINE = 4_000_000
 """Characters of one line that are still taken for JSON; a longer one is handed on unread."""
 
+_MOST = 1e15
+"""A figure from here on is a mistake."""
+
+_NUMBER = r"[0-9][0-9,]{0,15}(?:\.[0-9]{1,15})?"
 _AIDER = re.compile(
-    r"Tokens: ([\d.,]+[kM]?) sent(?:, [\d.,]+[kM]? cache \w+)*, ([\d.,]+[kM]?) received"
-    r"(?:\. Cost: \$[\d.,]+ message, \$([\d.,]+) session)?"
+    rf"Tokens: ({_NUMBER}[kM]?) sent(?:, {_NUMBER}[kM]? cache \w+)*, ({_NUMBER}[kM]?) received"
+    rf"(?:\. Cost: \${_NUMBER} message, \$({_NUMBER}) session)?"
 )
 _AIDER_ERROR = re.compile(r"litellm\.(?!RateLimit)\w*(?:Error|Exception)\b.*")  # it tries again after the one
 
@@ -101,7 +105,7 @@ class Reading:
     def _take(self, event: Mapping[str, Any]) -> str:
         """Reads one event or document; returns what of it a person wants to see."""
         self._figures(event)
-        kind = event.get("type")
+        kind = _kind(event)
         error = event.get("error")
         if event.get("is_error") is True or kind in {"error", "turn.failed"} or error:
             told = error or event.get("message") or event.get("result") or event.get("subtype") or "an error"
@@ -115,7 +119,7 @@ class Reading:
         return _words(event)
 
     def _figures(self, event: Mapping[str, Any]) -> None:
-        kind = event.get("type")
+        kind = _kind(event)
         message = event.get("message")
         part = event.get("part")
         if isinstance(message, dict) and isinstance(message.get("usage"), dict):  # claude, as it goes
@@ -126,8 +130,8 @@ class Reading:
             _add(self._sums, figures)
             return
         figures = _tokens(event.get("usage")) | _cost(event) | _gemini(event.get("stats"))
-        if isinstance(event.get("num_turns"), int):
-            figures["turns"] = event["num_turns"]
+        for turns in _numbers(event, "num_turns"):
+            figures["turns"] = turns
         if not figures:
             return
         if kind == "turn.completed":  # codex: each turn tells its own
@@ -163,11 +167,18 @@ def _json(text: str) -> Any:
         return None
 
 
+def _kind(event: Mapping[str, Any], name: str = "type") -> str | None:
+    """Of which type an event or a part of one is: words, where it is one that we know."""
+    kind = event.get(name)
+    return kind if kind is None or isinstance(kind, str) else ""
+
+
 def _numbers(found: Any, *names: str) -> list[float]:
     if not isinstance(found, dict):
         return []
     values = [found.get(name) for name in names]
-    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return [value for value in numbers if 0 <= value < _MOST]  # NaN is not, either
 
 
 def _tokens(usage: Any) -> dict[str, float]:
@@ -218,16 +229,17 @@ def _thousands(text: str) -> float:
 def _words(event: Mapping[str, Any]) -> str:
     """An event in words: what the agent says, and `→ ` with what it does; the rest is not shown."""
     message, item, part = event.get("message"), event.get("item"), event.get("part")
+    kind = _kind(event)
     lines: list[str] = []
-    if event.get("type") in {"assistant", "message"} and isinstance(message, dict):
+    if kind in {"assistant", "message"} and isinstance(message, dict):
         lines += _content(message.get("content"))
-    elif isinstance(item, dict) and event.get("type") == "item.completed":  # codex
+    elif isinstance(item, dict) and kind == "item.completed":  # codex
         lines += _item(item)
     elif isinstance(part, dict):  # opencode
         lines += _part(part)
-    elif event.get("type") in {"error", "turn.failed"}:
+    elif kind in {"error", "turn.failed"}:
         lines.append(f"error: {_error_words(event.get('message') or event.get('error'))}")
-    elif isinstance(message, str) and event.get("type") not in {"user", "system"}:
+    elif isinstance(message, str) and kind not in {"user", "system"}:
         lines.append(message)
     return "\n".join(line for line in lines if line)
 
@@ -245,7 +257,7 @@ def _content(content: Any) -> list[str]:
 
 
 def _item(item: Mapping[str, Any]) -> list[str]:
-    kind = item.get("type", item.get("item_type"))
+    kind = _kind(item, "type" if "type" in item else "item_type")
     if kind in {"agent_message", "assistant_message"} and isinstance(item.get("text"), str):
         return [item["text"]]
     if kind == "command_execution":
@@ -277,7 +289,6 @@ def _step(tool: Any, given: Any) -> str:
 
 
 def _error_words(found: Any) -> str:
-    if isinstance(found, dict):
+    while isinstance(found, dict):
         found = found.get("message") or found.get("data") or json.dumps(found)
-        return _error_words(found) if isinstance(found, dict) else " ".join(str(found).split())[:500]
     return " ".join(str(found).split())[:500]
