@@ -1,6 +1,7 @@
 """How far a run is: the project as it was read last, what became of its tasks, and whether it goes on."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from specbuild.engine.events import (
@@ -267,9 +268,20 @@ class Progress:
         self._emit(replace(event, **details))  # type: ignore[arg-type]
 
     def summary(self, seconds: float, *, interrupted: bool) -> RunFinished:
+        self._count_unreached()
         end = self.tally.summary(self._ending(seconds, interrupted=interrupted))
         self._emit(end)
         return end
+
+    def _count_unreached(self) -> None:
+        """Chosen tasks that a run which stopped early did not come to, and that need no run."""
+        known = set(self.tally.names())
+        with suppress(SpecbuildError):  # the tree cannot be looked at any more: why is told already
+            for position in self.schedule.choice.chosen:
+                name = self.judge.graph.tasks[position].name
+                verdict = None if name in known else self.verdict(position)
+                if verdict is not None and not (verdict.stale or verdict.may_run):
+                    self.tally.needs_no_run(name, verdict)
 
     def all_well(self) -> bool:
         return self.tally.all_well(self._ending())

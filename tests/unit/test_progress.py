@@ -314,3 +314,27 @@ def test_workers_are_numbered_from_one_however_many_there_may_be() -> None:
     project = Project("b: a", "c: a", files={"a": "1"})
     assert sorted(project.build(settings=Settings(jobs=10**18, overlap="all"))) == ["T1", "T2"]
     assert {event.worker for event in project.finished()} <= {1, 2}
+
+
+# -- what a run that stops early did not come to
+
+
+@pytest.mark.parametrize("limit", [None, 1])
+def test_tasks_that_are_up_to_date_count_though_a_run_stops_before_them(limit: int | None) -> None:
+    rules = ["b: a", "c: x [phase 2]", "d: y [phase 2]", "e: d [phase 2]"]
+    project = Project(*rules, files={"a": "1", "x": "1", "y": "1"})
+    project.build()
+    project.repo.type("a", "2")
+    project.build(gates=lambda _at, _phase: limit is not None, settings=Settings(limit=limit))
+    assert project.end is not None
+    assert (project.end.completed, project.end.up_to_date, project.end.chosen) == (1, 3, 4)
+
+
+def test_tasks_that_may_run_do_not_count_as_up_to_date_where_a_run_stops_before_them() -> None:
+    project = Project("b: a", "c: x", "d: c", files={"a": "1", "x": "1"})
+    project.build()
+    project.repo.type("a", "2")
+    project.repo.type("x", "2")
+    project.build(settings=Settings(limit=1))
+    assert project.end is not None
+    assert (project.end.completed, project.end.up_to_date) == (1, 0)
