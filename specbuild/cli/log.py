@@ -1,12 +1,15 @@
 """`specbuild log`: checkpoints, newest first; of one task also its attempts and what they changed."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from specbuild.cli.parts import Here, Selection, json_option, print_json, tasks_option
 from specbuild.engine.checkpoint import Recorded
 from specbuild.git.repository import GitFailed
+
+if TYPE_CHECKING:
+    from specbuild.runlog.reading import AttemptLog
 
 
 @click.command("log")
@@ -80,14 +83,21 @@ def _one(here: Here, reference: str, *, as_json: bool) -> int:
         click.echo(clean(_diff(here, recorded), lines=True), nl=False)
     for each in tried:
         took = f" in {duration(each.seconds)}" if each.seconds is not None else ""
-        click.echo(
-            clean(f"attempt {each.attempt}: {each.outcome}{took}{': ' + each.error if each.error else ''}")
-        )
+        click.echo(clean(f"attempt {each.attempt}: {_how(each, took)}"))
         for line in clean(each.output, lines=True).splitlines():
             click.echo(f"  | {line}")
     if not found and not tried:
         click.echo("no checkpoint, and no attempt in the runs' logs", err=True)
     return 0
+
+
+def _how(tried: "AttemptLog", took: str) -> str:
+    """How an attempt ended."""
+    if tried.outcome is None:
+        return "its end is not in the log: the run was killed, or still goes on"
+    if tried.outcome == "skipped":
+        return f"{tried.error or 'interrupted'}{took}"
+    return f"{tried.outcome}{took}{': ' + tried.error if tried.error else ''}"
 
 
 def _diff(here: Here, recorded: Recorded) -> str:

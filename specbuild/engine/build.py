@@ -78,7 +78,7 @@ class Builder:
                 interrupted = True
                 self._under_way.interrupt()
             except RepositoryError as error:  # a lock that stays, a full disk: what was done is told
-                self._under_way.interrupt()
+                self._under_way.interrupt("broken off with the run")
                 self._progress.end(error, str(error))
             except BaseException:
                 self._under_way.interrupt()

@@ -8,6 +8,7 @@ from specbuild.engine.task import Oid, RepoPath, TaskName
 
 Headline = Literal["complete", "partially complete", "failed"]
 Outcome = Literal["completed", "reused", "failed", "blocked", "skipped"]
+"""`skipped`: it had begun, and was broken off with the run (`error` says why), which says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class TaskFinished(Event):
     parallel: bool = False
     files: tuple[FileChange, ...] = ()
     blocked_by: TaskName | None = None
-    partial: str | None = None  # the ref that keeps a failed task's work
+    partial: str | None = None  # the ref that keeps the work of one that failed or was broken off
     reused_from: Oid | None = None
     saved_seconds: float | None = None  # what reuse saved
     output: str = ""  # the end of the last attempt's output, for diagnosis

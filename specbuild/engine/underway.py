@@ -287,7 +287,7 @@ class UnderWay:
             return None
         except BaseException:
             self.running.pop(work.position, None)
-            self._progress.transactions.abandon(work, keep=True, why="it could not be recorded")
+            self._break_off(work, "it could not be recorded")
             raise
 
     def _completed(self, work: Work, done: Done, outcome: Outcome, source: Recorded | None = None) -> None:
@@ -397,7 +397,7 @@ class UnderWay:
             partial=ref,
         )
 
-    def interrupt(self) -> None:
+    def interrupt(self, why: str = "interrupted") -> None:
         """Stops the workers, waits for them, and undoes what they did."""
         self._workers.cancel()
         self._commits.join()
@@ -405,12 +405,19 @@ class UnderWay:
             if isinstance(event, Committed):
                 with suppress(Exception):  # what it was is being told already, or the run ends anyway
                     self._committed(event)
-        transactions = self._progress.transactions
-        while self.running:
-            _, work = self.running.popitem()
-            transactions.abandon(work, keep=True, why="interrupted")
-        for work in (*self._line.given_up(), *self._commits.given_up()):  # also what a worker began untold
-            transactions.abandon(work, keep=True, why="interrupted")
+        running = list(self.running.values())
+        self.running.clear()
+        for work in (*running, *self._line.given_up()):  # also what a worker began untold
+            work.seconds = self._clock.now() - work.began
+            self._break_off(work, why)
+        for work in self._commits.given_up():
+            self._break_off(work, why)
+
+    def _break_off(self, work: Work, why: str) -> None:
+        """Undoes it; of what had begun is told where its work is kept."""
+        ref = self._progress.transactions.abandon(work, keep=True, why=why)
+        if work.worker:
+            self._progress.finish(work.position, "skipped", work=work, error=why, partial=ref)
 
     def close(self) -> None:
         """Ends the threads; nothing is under way any more."""

@@ -235,14 +235,15 @@ def summary_document(summary: Summary, *, documents: Sequence[str] = ()) -> str:
 
 def _tasks(summary: Summary) -> list[TaskFinished]:
     return [
-        *summary.completed, *summary.reused, *(failed.task for failed in summary.failed), *summary.blocked,
+        *summary.completed, *summary.reused, *(failed.task for failed in summary.failed),
+        *summary.broken_off, *summary.blocked,
     ]  # fmt: skip
 
 
 def _row(task: TaskFinished, name: Callable[[TaskName], str]) -> tuple[str, ...]:
     return (
         f"{literal(name(task.task))} {literal(task.title)}",
-        task.outcome,
+        "interrupted" if task.outcome == "skipped" else task.outcome,
         duration(task.seconds),
         str(task.attempts),
         _code(task.commit[:10]) if task.commit else "",

@@ -191,6 +191,8 @@ class Narrator:
         if event.outcome == "failed":
             diagnosis = self._diagnose(event) if self._diagnose is not None else None
             yield from phrases.failure(event, diagnosis, with_output=not (self._verbose and streamed))
+        else:
+            yield from phrases.partial(event)
         if self._verbose and event.commit:
             yield Line(f"  commit {event.commit[:10]}", "dim")
 

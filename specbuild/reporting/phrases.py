@@ -15,7 +15,7 @@ from specbuild.engine.events import (
 )
 from specbuild.engine.task import TaskName
 from specbuild.reporting.summary import Diagnosed, Tests, tests_of
-from specbuild.reporting.text import Line, clean, clock, count, duration, ellipsis, percent
+from specbuild.reporting.text import Line, capital, clean, clock, count, duration, ellipsis, percent
 
 Label = Callable[[TaskName], str]
 LONGEST = 500
@@ -160,8 +160,7 @@ def finished(event: TaskFinished, *, at: float | None, retry: bool) -> Line:
         case "failed":
             after = f" after {count(event.attempts, 'attempt')}" if event.attempts > 1 else ""
             return Line(f"  ✗ Failed{after} in {took}{place}: {_cut(event.error or 'unknown error')}", "bad")
-    why = f": {_cut(event.error)}" if event.error else ""
-    return Line(f"  – {event.outcome.capitalize()}{place}{why}", "warn")
+    return Line(f"  – {_cut(capital(event.error or event.outcome))}, after {took}{place}", "warn")
 
 
 def failure(event: TaskFinished, diagnosis: Diagnosed | None, *, with_output: bool) -> Iterator[Line]:
@@ -170,6 +169,11 @@ def failure(event: TaskFinished, diagnosis: Diagnosed | None, *, with_output: bo
         yield from tail(event.output)
     if diagnosis is not None and diagnosis.summary:
         yield Line(f"  Diagnosis: {_cut(diagnosis.summary)}", "warn")
+    yield from partial(event)
+
+
+def partial(event: TaskFinished) -> Iterator[Line]:
+    """Where the work of a task that was not recorded is kept."""
     if event.partial:
         yield Line(f"  Partial work is kept at {_cut(event.partial)}", "dim")
 

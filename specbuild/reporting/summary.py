@@ -8,6 +8,7 @@ from specbuild.engine.events import (
     Event,
     FileChange,
     GateFinished,
+    GateStarted,
     Headline,
     Planned,
     RunFinished,
@@ -164,6 +165,7 @@ class Summary:
     reused: tuple[TaskFinished, ...]
     failed: tuple[Failed, ...]
     blocked: tuple[TaskFinished, ...]
+    broken_off: tuple[TaskFinished, ...]  # had begun when the run was interrupted, or ended by an error
     not_run: int
     claimed: tuple[TaskName, ...]
     left: tuple[TaskName, ...]
@@ -173,6 +175,7 @@ class Summary:
     testing: float
     phases: tuple[PhaseTime, ...]
     gates: tuple[GateFinished, ...]
+    unfinished_gate: GateStarted | None  # it ran when the run was interrupted
     skipped_gates: bool
     tests: Tests | None
     coverage: float | None
@@ -216,15 +219,16 @@ def summarise(
     by_outcome: dict[str, list[TaskFinished]] = {}
     for task in finished.values():
         by_outcome.setdefault(task.outcome, []).append(task)
-    ran = [*by_outcome.get("completed", ()), *by_outcome.get("failed", ())]
+    ran = [task for task in finished.values() if task.outcome in {"completed", "failed", "skipped"}]
     testing = sum(gate.seconds for gate in gates if not gate.cached)
     seconds = end.seconds if end else None
     up_to_date = end.up_to_date if end else len(plan.up_to_date) if plan else 0
     chosen = end.chosen if end else opening.chosen if opening else len(finished)
     claimed = end.claimed if end else plan.claimed if plan else ()
     left = end.left if end else ()
-    settled = len(finished) - len(by_outcome.get("skipped", ())) + up_to_date
+    settled = len(finished) + up_to_date
     tests, coverage = _tests(gates)
+    gate = _unfinished_gate(happened)
     return Summary(
         headline=end.headline if end else "failed",
         exit_code=end.exit_code if end else None,
@@ -239,6 +243,7 @@ def summarise(
         reused=tuple(by_outcome.get("reused", ())),
         failed=_failed(by_outcome.get("failed", ()), happened, diagnose),
         blocked=tuple(by_outcome.get("blocked", ())),
+        broken_off=tuple(by_outcome.get("skipped", ())),
         not_run=max(0, chosen - settled - len({*claimed, *left} - finished.keys())),
         claimed=claimed,
         left=left,
@@ -248,11 +253,12 @@ def summarise(
         testing=testing,
         phases=_phases(ran),
         gates=gates,
+        unfinished_gate=gate,
         skipped_gates=end.skipped_gates if end else False,
         tests=tests,
         coverage=coverage,
         changed=_files(task for task in finished.values() if task.outcome in {"completed", "reused"}),
-        parallel=_parallelism(opening, ran, seconds, testing),
+        parallel=None if gate else _parallelism(opening, ran, seconds, testing),
         sessions=_sessions(opening, plan, finished, seconds, earlier),
         warnings=tuple(event for event in happened if isinstance(event, Warned)),
         usage=_usage(finished.values()),
@@ -294,6 +300,12 @@ def _phases(ran: Sequence[TaskFinished]) -> tuple[PhaseTime, ...]:
         )
         for name, tasks in groups.items()
     )
+
+
+def _unfinished_gate(happened: Sequence[Event]) -> GateStarted | None:
+    """The gate whose end was not told; how long it took is unknown."""
+    gates = [event for event in happened if isinstance(event, (GateStarted, GateFinished))]
+    return gates[-1] if gates and isinstance(gates[-1], GateStarted) else None
 
 
 def _tests(gates: Sequence[GateFinished]) -> tuple[Tests | None, float | None]:

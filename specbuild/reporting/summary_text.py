@@ -19,7 +19,7 @@ from specbuild.reporting.summary import (
     Tests,
     tests_of,
 )
-from specbuild.reporting.text import Line, Tone, clean, count, duration, percent, ranges
+from specbuild.reporting.text import Line, Tone, capital, clean, count, duration, percent, ranges
 
 LISTED = 20
 """So many titles of a list are shown; the rest is counted."""
@@ -63,6 +63,8 @@ def render(
     lines += _section("Summary", _figures(summary, name))
     for failed in summary.failed:
         lines += _section("Failed task", _failure(failed, name), tone="bad")
+    for task in summary.broken_off:
+        lines += _section("Interrupted task", _broken_off(task, name), tone="warn")
     lines += _section("Blocked tasks", [f"  {_blocked(task, summary, name)}" for task in summary.blocked])
     lines += _section(*_completed(summary, name))
     if summary.sessions is not None:
@@ -70,7 +72,7 @@ def render(
     if summary.parallel is not None:
         lines += _section("Parallel", _parallel(summary.parallel, name))
     lines += _section("Phases", _phases(summary))
-    lines += _section("Gates", [f"- {_gate(gate)}" for gate in summary.gates])
+    lines += _section("Gates", _gates(summary))
     lines += _section("Tests", _suites(summary.tests))
     lines += _section("Deferred", list(_deferred(summary)))
     lines += _section("Documents", [f"✓ {clean(document)}" for document in documents])
@@ -98,6 +100,8 @@ def _figures(summary: Summary, name: Callable[[TaskName], str]) -> list[str]:
         lines.append(f"Tasks failed: {_named([failed.task.task for failed in summary.failed], name)}")
     if summary.blocked:
         lines.append(f"Tasks blocked: {_named([task.task for task in summary.blocked], name)}")
+    if summary.broken_off:
+        lines.append(f"Tasks interrupted: {_named([task.task for task in summary.broken_off], name)}")
     if summary.not_run:
         lines.append(f"Tasks not run: {summary.not_run}")
     if summary.deferred:
@@ -153,7 +157,7 @@ def _tests(summary: Summary) -> str:
     if summary.skipped_gates:
         return "not run (--skip-tests)"
     if not summary.gates:
-        return "none, no gate ran"
+        return "unknown, the gate was interrupted" if summary.unfinished_gate else "none, no gate ran"
     cover = "" if summary.coverage is None else f", {summary.coverage:.0f}% coverage"
     return f"number unknown, no gate wrote JUnit XML{cover}"
 
@@ -201,6 +205,12 @@ def _failure(failed: Failed, name: Callable[[TaskName], str]) -> list[str]:
             lines += ["", "  Suggested fixes:"]
             lines += [f"  {number}. {clean(fix)}" for number, fix in enumerate(diagnosis.fixes, 1)]
     return lines
+
+
+def _broken_off(task: TaskFinished, name: Callable[[TaskName], str]) -> list[str]:
+    why = clean(capital(task.error or "interrupted"))
+    lines = [f"  {task_words(task, name)}", f"  {why}, after {duration(task.seconds)}"]
+    return [*lines, f"  Partial work: {clean(task.partial)}"] if task.partial else lines
 
 
 def _told(diagnosis: Diagnosed | None) -> str:
@@ -268,26 +278,27 @@ def _retried(retried: Retried, summary: Summary, name: Callable[[TaskName], str]
     before = f"; before: {clean(retried.error)}" if retried.error else ""
     if retried.now is None:
         return f"{words}, not run{before}"
-    result = {"completed": "successful", "reused": "successful, reused"}.get(
-        retried.now.outcome, retried.now.outcome
-    )
+    words_for = {"completed": "successful", "reused": "successful, reused", "skipped": "interrupted"}
+    result = words_for.get(retried.now.outcome, retried.now.outcome)
     tried = f" ({count(retried.now.attempts, 'attempt')})" if retried.now.attempts else ""
     return f"{words}, {result}{tried}{before}"
 
 
 def _parallel(figures: Parallelism, name: Callable[[TaskName], str]) -> list[str]:
+    efficiency = f"{percent(figures.efficiency)} (time saved / sequential equivalent)"
+    average = f"{figures.average:.1f}" if figures.average >= 0.1 else "less than 0.1"
     if figures.saved >= 0:
         saved = f"{duration(figures.saved)} ({percent(figures.efficiency)} faster)"
     else:
-        saved = f"none, the run took {duration(-figures.saved)} more"
+        saved, efficiency = f"none, the run took {duration(-figures.saved)} more", "none"
     lines = [
         f"Parallel tasks, marked [P]: {figures.marked}",
         f"Concurrent workers: {figures.workers}",
         f"Sequential equivalent: {duration(figures.sequential)} (sum of all tasks)",
         f"Wall time: {duration(figures.wall)} (of the run, without its gates)",
         f"Time saved: {saved}",
-        f"Efficiency: {percent(figures.efficiency)} (time saved / sequential equivalent)",
-        f"Average parallelism: {figures.average:.1f} (sequential equivalent / wall time)",
+        f"Efficiency: {efficiency}",
+        f"Average parallelism: {average} (sequential equivalent / wall time)",
         f"Longest task: {duration(figures.longest.seconds)} ({clean(name(figures.longest.task))})",
         f"Shortest task: {duration(figures.shortest.seconds)} ({clean(name(figures.shortest.task))})",
     ]
@@ -308,12 +319,21 @@ def _phase(phase: PhaseTime) -> str:
     return f"{label}{clean(stories)}: {count(phase.tasks, 'task')} in {duration(phase.seconds)}"
 
 
+def _gates(summary: Summary) -> list[str]:
+    lines = [f"- {_gate(gate)}" for gate in summary.gates]
+    gate = summary.unfinished_gate
+    return [*lines, f"- {clean(gate.gate)}{_where(gate.phase)}: interrupted"] if gate else lines
+
+
+def _where(phase: str | None) -> str:
+    return ", at the end" if phase is None else f", {clean(phase) or 'tasks without phase'}"
+
+
 def _gate(gate: GateFinished) -> str:
-    where = ", at the end" if gate.phase is None else f", {clean(gate.phase) or 'tasks without phase'}"
     result = "passed" if gate.passed else "failed"
     took = "before, on the same tree" if gate.cached else f"in {duration(gate.seconds)}"
     tests = tests_of(gate)
-    words = [f"{clean(gate.gate)}{where}: {result} {took}"]
+    words = [f"{clean(gate.gate)}{_where(gate.phase)}: {result} {took}"]
     if tests is not None:
         words.append(counted(tests))
     if gate.coverage is not None:

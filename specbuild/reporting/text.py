@@ -78,6 +78,11 @@ def moment(seconds: float) -> str:
         return "unknown time"
 
 
+def capital(text: str) -> str:
+    """`text` as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 task`, `3 tasks`, `2 retries`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

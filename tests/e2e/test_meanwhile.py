@@ -212,10 +212,29 @@ def test_an_interrupted_run_leaves_everything_as_it_was(make: Make, number: int,
     assert shop.text("p") is None
     [ref] = [ref for ref in shop.kept() if ref.startswith("refs/specbuild/failed/")]
     assert shop.show(f"{ref}:p") == "half"
+    assert "- Tasks interrupted: 1 (T001)" in err
+    assert f"  Partial work is kept at {ref}\n" in err
     assert shop.stale() == ["T001"]
     run.at.unlink()
     run.go.touch()
     assert shop.build() == ["T001"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, "attempt 1: interrupted in "),
+        (signal.SIGKILL, "attempt 1: its end is not in the log: the run was killed, or still goes on\n"),
+    ],
+)
+def test_the_log_of_a_task_says_that_an_attempt_was_broken_off(
+    shop: Workshop, number: int, words: str
+) -> None:
+    run = Waiting(shop)
+    run.process.send_signal(number)
+    run.process.communicate(timeout=30)
+    run.go.touch()
+    assert words in shop.call("log", "T001").out
 
 
 def test_an_interrupt_gives_a_hand_edited_target_back(shop: Workshop) -> None:

@@ -14,6 +14,7 @@ from specbuild.engine.events import (
     Event,
     FileChange,
     GateFinished,
+    GateStarted,
     Outcome,
     Planned,
     RunFinished,
@@ -95,7 +96,18 @@ def test_a_parallel_run_that_saved_nothing_says_so() -> None:
     stream.task("T002", 1)
     stream.now += 1
     stream.close()
-    assert "- Time saved: none, the run took 1s more" in text_of(summarise(stream.events))
+    text = text_of(summarise(stream.events))
+    assert "- Time saved: none, the run took 1s more\n- Efficiency: none\n" in text
+
+
+def test_a_parallel_run_that_did_next_to_nothing_has_no_figures_below_zero() -> None:
+    stream = Stream([Plan("T001", "a"), Plan("T002", "b")])
+    stream.open(mode="parallel (2 workers)")
+    stream.task("T001", 0.01)
+    stream.now += 3
+    stream.close("partially complete", 1)
+    text = text_of(summarise(stream.events))
+    assert "- Efficiency: none\n- Average parallelism: less than 0.1 (" in text
 
 
 def test_sessions_are_added_up_when_a_run_continues() -> None:
@@ -210,7 +222,47 @@ def test_reuse_says_what_it_saved_where_that_is_known() -> None:
 
 def test_tasks_that_a_serial_run_never_came_to_are_counted() -> None:
     assert summarise(streams.interrupted().events).not_run == 8
-    assert summarise(small(task("T1"), task("T2", "skipped"), chosen=5)).not_run == 4
+    assert summarise(small(task("T1"), task("T2", "skipped"), chosen=5)).not_run == 3
+
+
+def cut_off() -> Stream:
+    """Two tasks at once that a signal ends, after a short one."""
+    stream = Stream([Plan("T001", "a"), Plan("T002", "b"), Plan("T003", "c"), Plan("T004", "d")])
+    stream.open(mode="parallel (2 workers)")
+    stream.start("T002", 2)
+    stream.task("T001", 0.5)
+    stream.start("T003")
+    stream.end("T002", "skipped", at=2.5, error="interrupted", partial="refs/specbuild/failed/1")
+    stream.end("T003", "skipped", error="interrupted")
+    stream.close("partially complete", 130, interrupted=True)
+    return stream
+
+
+def test_interrupted_tasks_are_named_with_where_their_work_is_kept() -> None:
+    summary = summarise(cut_off().events)
+    text = text_of(summary)
+    assert summary.not_run == 1
+    assert "- Tasks interrupted: 2 (T002..T003)\n" in text
+    assert "  T002 b\n  Interrupted, after 2.5s\n  Partial work: refs/specbuild/failed/1\n" in text
+
+
+def test_interrupted_tasks_count_for_what_ran_at_once() -> None:
+    figures = summarise(cut_off().events).parallel
+    assert figures is not None
+    assert (figures.workers, figures.sequential, figures.wall) == (2, 5.0, 2.5)
+
+
+def test_a_gate_that_was_interrupted_is_told_as_such() -> None:
+    events = small(task("T1"), headline="partially complete", exit_code=130, interrupted=True)
+    summary = summarise([*events[:-1], GateStarted("tests", "Phase 1"), events[-1]])
+    assert "- tests, Phase 1: interrupted" in text_of(summary)
+    assert "- Tests: unknown, the gate was interrupted" in text_of(summary)
+
+
+def test_an_interrupted_gate_leaves_out_figures_of_time_without_gates() -> None:
+    events = streams.parallel().events
+    summary = summarise(event for event in events if not isinstance(event, GateFinished))
+    assert summary.parallel is None
 
 
 def test_claimed_and_left_tasks_are_named_with_a_way_on() -> None:

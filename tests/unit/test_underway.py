@@ -16,6 +16,7 @@ from specbuild.engine.ports import Attempt, Failure, Ran, Refused, Unusable
 from specbuild.engine.project import Project as EngineProject
 from specbuild.engine.project import Settings
 from specbuild.engine.task import Entry, RepoPath, Task
+from specbuild.errors import RepositoryError
 
 TWO_AT_ONCE = Settings(jobs=2, overlap="all")
 PATIENCE = 10.0
@@ -437,6 +438,13 @@ def test_work_that_cannot_be_committed_is_kept_once_and_says_why() -> None:
     with pytest.raises(OSError, match="no space left"):
         project.build()
     assert list(project.repo.why_kept.values()) == ["tasks.md#T1: it could not be recorded\n"]
+    told = project.events[-1]
+    assert isinstance(told, TaskFinished)
+    assert (told.outcome, told.error, told.partial) == (
+        "skipped",
+        "it could not be recorded",
+        *project.repo.why_kept,
+    )
 
 
 # -- the branch moved, or an input changed
@@ -707,7 +715,8 @@ def test_what_waits_in_line_is_put_back_where_a_signal_ends_the_run() -> None:
     project.build(settings=TWO_AT_ONCE)
     assert project.end is not None
     assert project.end.exit_code == 130
-    recorded = {event.task.id for event in project.finished()}
+    recorded = {event.task.id for event in project.finished() if event.outcome == "completed"}
+    assert set(project.started) >= {event.task.id for event in project.finished()}
     assert recorded <= {"T1", "T2"}  # or one of them still waited for its commit
     made = {path for path, text in project.targets().items() if text != before[path]}
     assert made == {{"T1": "b", "T2": "c"}[id_] for id_ in recorded}
@@ -764,6 +773,31 @@ def test_an_interrupted_task_is_kept_and_says_so() -> None:
     project.build()
     assert kept(project) == ["tasks.md#T1: interrupted\n"]
     assert project.repo.text("b") is None
+    told = finished(project, "T1")
+    assert (told.outcome, told.error, told.partial) == ("skipped", "interrupted", *project.repo.why_kept)
+    assert told.seconds > 0
+
+
+def test_what_a_signal_finds_before_its_commit_is_told_as_interrupted() -> None:
+    project = Project("b: a [P]", files={"a": "1"})
+    project.repo.interlopers = [interrupts(project, lambda: moves(project))]
+    project.build(settings=TWO_AT_ONCE)
+    told = finished(project, "T1")
+    assert (told.outcome, told.error, told.partial) == ("skipped", "interrupted", *project.repo.why_kept)
+
+
+def test_a_task_is_told_as_broken_off_where_the_repository_ends_the_run() -> None:
+    project = Project("b: a", files={"a": "1"})
+
+    def full() -> None:
+        raise RepositoryError("the disk is full")
+
+    project.repo.interlopers = [full]
+    project.build(settings=TWO_AT_ONCE)
+    told = finished(project, "T1")
+    assert (told.outcome, told.error) == ("skipped", "broken off with the run")
+    assert project.end is not None
+    assert project.end.exit_code == 4
 
 
 def test_a_commit_that_a_signal_comes_into_counts_if_it_was_made() -> None:
