@@ -30,7 +30,7 @@ class Reporters:
 
     def __init__(self, here: Here, options: Options) -> None:
         self.events: list[Event] = []
-        self.earlier: Sequence[Run] = ()  # the runs that --continue adds up
+        self.earlier: Sequence[Run] | None = None  # the runs that --continue adds up; None: no log of any
         self.screen: Screen = PlainReporter(sys.stderr)
         self._here = here
         self._options = options
@@ -53,7 +53,8 @@ class Reporters:
         """From now on all are told; `stack` closes them."""
         here, options = self._here, self._options
         self._plugins = plugins
-        self.earlier = sessions_since_success(read_runs(here.runs_folder)) if options.resume else ()
+        runs = read_runs(here.runs_folder) if options.resume else []
+        self.earlier = sessions_since_success(runs) if runs else None
         log = RunLog(here.runs_folder, _limits(here.loaded.config.runs))
         stack.callback(log.close)
         self._listeners.append(log)
@@ -105,7 +106,7 @@ class Reporters:
             sys.stderr,
             verbosity=options.verbosity,
             seconds=_Durations(here.history),
-            outcomes=here.outcomes if options.resume else {},
+            outcomes=None if self.earlier is None else here.outcomes,
             diagnose=self.diagnose,
         )
 

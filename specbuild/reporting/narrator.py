@@ -68,7 +68,7 @@ class Narrator:
         self._own_label = label is None
         self._verbosity = verbosity
         self._stream = stream
-        self._outcomes = outcomes or {}  # of the last run, see runlog.last_outcomes
+        self._outcomes = outcomes  # of the last run, see runlog.last_outcomes; None: there is no log of any
         self._diagnose = diagnose
         self._clock = clock
         self._began = clock()
@@ -104,7 +104,7 @@ class Narrator:
                 yield from phrases.plan(
                     event,
                     self.label,
-                    self._outcomes if resumed else {},
+                    self._outcomes,
                     resumed=resumed,
                     verbose=self._verbose,
                 )
@@ -216,7 +216,7 @@ class Narrator:
 
     def _failed_before(self, task: TaskName) -> bool:
         resumed = self._opening is not None and self._opening.resumed
-        return resumed and self._outcomes.get(task) == "failed"
+        return resumed and self._outcomes is not None and self._outcomes.get(task) == "failed"
 
 
 def _short(task: TaskName) -> str:

@@ -62,14 +62,16 @@ def _tally(numbers: Mapping[str, int], joint: str = "") -> str:
 
 
 def plan(
-    event: Planned, label: Label, outcomes: Mapping[TaskName, Outcome], *, resumed: bool, verbose: bool
+    event: Planned, label: Label, outcomes: Mapping[TaskName, Outcome] | None, *, resumed: bool, verbose: bool
 ) -> Iterator[Line]:
     """What the run found when it began."""
     pending = len(event.will_run) + len(event.may_run)
     if resumed:
         yield Line(f"  ✓ {count(len(event.up_to_date), 'task')} completed earlier and up to date", "good")
-        failed = [label(task) for task in (*event.will_run, *event.may_run) if outcomes.get(task) == "failed"]
-        known = ", ".join(failed) if failed else "none known" if outcomes else "unknown, the log is gone"
+        before = outcomes or {}
+        failed = [label(task) for task in (*event.will_run, *event.may_run) if before.get(task) == "failed"]
+        nothing = "unknown, the log is gone" if outcomes is None else "none known"
+        known = ", ".join(failed) if failed else nothing
         yield Line(f"  ✓ failed in the last session: {_cut(known)}")
         yield Line(f"  ✓ {count(pending, 'task')} pending")
     else:

@@ -139,7 +139,7 @@ class Retried(NamedTuple):
 class Sessions:
     """The runs since the last that succeeded, this one included."""
 
-    known: bool  # False: no log of an earlier one is left
+    known: bool  # False: no log of any earlier run is left
     number: int
     seconds: float
     exact: bool  # False: one was cut off, it took at least this long
@@ -207,9 +207,12 @@ class Summary:
 
 
 def summarise(
-    events: Iterable[Event], *, earlier: Sequence[Run] = (), diagnose: Diagnose | None = None
+    events: Iterable[Event], *, earlier: Sequence[Run] | None = None, diagnose: Diagnose | None = None
 ) -> Summary:
-    """The figures of one run; `earlier`: the runs that `--continue` adds up, see sessions_since_success."""
+    """The figures of one run; `earlier`: the runs that `--continue` adds up, see sessions_since_success.
+
+    None: there is no log of any.
+    """
     happened = list(events)
     opening = _last(happened, RunStarted)
     plan = _last(happened, Planned)
@@ -375,15 +378,16 @@ def _sessions(
     plan: Planned | None,
     finished: Mapping[TaskName, TaskFinished],
     seconds: float | None,
-    earlier: Sequence[Run],
+    earlier: Sequence[Run] | None,
 ) -> Sessions | None:
     if opening is None or not opening.resumed:
         return None
+    known, earlier = earlier is not None, earlier or ()
     stale = {*plan.will_run, *plan.may_run} if plan else set()
     before = {event.task: event for run in earlier for event in run.finished if event.outcome != "skipped"}
     done = {task for task, event in before.items() if event.outcome in {"completed", "reused"}}
     return Sessions(
-        known=bool(earlier),
+        known=known,
         number=len(earlier) + 1,
         seconds=sum(run.seconds for run in earlier) + (seconds or 0.0),
         exact=seconds is not None and all(run.end is not None for run in earlier),

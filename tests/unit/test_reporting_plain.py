@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import event_streams as streams
@@ -14,6 +15,7 @@ from event_streams import FILE, Plan, Stream, created
 
 from specbuild.engine.events import (
     FileChange,
+    Outcome,
     RunStarted,
     TaskOutput,
     TaskRetried,
@@ -44,6 +46,17 @@ def two(mode: str = "parallel (2 workers)") -> Stream:
     stream.stamped.clear()
     stream.tell(RunStarted((FILE,), "main", 2, 2, None, mode=mode))
     return stream
+
+
+@pytest.mark.parametrize(("outcomes", "words"), [({}, "none known"), (None, "unknown, the log is gone")])
+def test_a_log_that_tells_of_no_failure_is_not_taken_for_gone(
+    outcomes: Mapping[TaskName, Outcome] | None, words: str
+) -> None:
+    out = io.StringIO()
+    reporter = PlainReporter(out, outcomes=outcomes)
+    for event in streams.resumed().events[:2]:
+        reporter(event)
+    assert f"failed in the last session: {words}\n" in out.getvalue()
 
 
 def test_a_lone_task_is_told_as_it_goes_on() -> None:

@@ -132,10 +132,17 @@ def test_a_session_without_an_end_took_at_least_what_its_log_knows() -> None:
 
 
 def test_figures_of_a_deleted_log_are_said_to_be_unknown() -> None:
-    text = text_of(summarise(streams.resumed().events, earlier=[]))
+    text = text_of(summarise(streams.resumed().events, earlier=None))
     assert "- Previously completed: 6 tasks\n" in text
     assert "- Failed task retry: unknown, the logs of earlier sessions are gone" in text
     assert "- Total duration: unknown, the logs of earlier sessions are gone" in text
+
+
+def test_where_the_last_session_succeeded_nothing_is_unknown() -> None:
+    text = text_of(summarise(streams.resumed().events, earlier=[]))
+    assert "- Previously completed: 6 tasks, all intact\n" in text
+    assert "- Total duration: 1m 57s (across 1 session)" in text
+    assert "unknown" not in text
 
 
 def test_work_of_an_earlier_session_that_had_to_be_repeated_is_told() -> None:
