@@ -171,7 +171,7 @@ def seconds(told: str) -> float:
 
 def about(told: str, *, least: float, most: float) -> None:
     """Asserts that a figure lies between what was measured inside and around, but for its rounding."""
-    rounding = ROUNDING if seconds(told) < 9.95 else 0.51
+    rounding = ROUNDING if seconds(told) < 59.95 else 0.51
     assert least - rounding <= seconds(told) <= most + rounding, f"{least} <= {told} <= {most}"
 
 

@@ -100,7 +100,7 @@ class Row(NamedTuple):
 def overall(done: int, total: int, elapsed: float, left: float | None, columns: int) -> str:
     """The bar over the whole run, as much of it as fits: `████░░░░ 3/8 00:42 ~1m 20s left`."""
     figures = f"{done}/{total} {clock(elapsed)}"
-    more = f"{figures} {'time left unknown' if left is None else f'~{duration(left)} left'}"
+    more = f"{figures} {'time left unknown' if left is None else f'~{duration(round(left))} left'}"
     if width(more) + 6 <= columns:
         figures = more
     room = min(WIDEST_BAR, columns - width(figures) - 1)

@@ -15,7 +15,7 @@ from specbuild.engine.events import (
 )
 from specbuild.engine.task import TaskName
 from specbuild.reporting.summary import Diagnosed, Tests, tests_of
-from specbuild.reporting.text import Line, capital, clean, clock, count, duration, ellipsis, percent
+from specbuild.reporting.text import Line, alike, capital, clean, clock, count, duration, ellipsis, percent
 
 Label = Callable[[TaskName], str]
 LONGEST = 500
@@ -205,6 +205,7 @@ def skipped(event: TaskFinished, label: Label) -> Line:
 
 def batch(tasks: int, completed: int, wall: float, seconds: float) -> Line:
     """Tasks that overlapped, when the last of them has ended."""
+    wall, seconds = alike(wall, seconds)
     saved = seconds - wall
     gain = f", {duration(saved)} saved ({percent(saved / seconds)})" if saved > 0 else ""
     took = f"{duration(wall)} (one after another {duration(seconds)}){gain}"

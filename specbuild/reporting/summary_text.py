@@ -19,7 +19,7 @@ from specbuild.reporting.summary import (
     Tests,
     tests_of,
 )
-from specbuild.reporting.text import Line, Tone, capital, clean, count, duration, percent, ranges
+from specbuild.reporting.text import Line, Tone, alike, capital, clean, count, duration, percent, ranges
 
 LISTED = 20
 """So many titles of a list are shown; the rest is counted."""
@@ -285,6 +285,9 @@ def _retried(retried: Retried, summary: Summary, name: Callable[[TaskName], str]
 
 
 def _parallel(figures: Parallelism, name: Callable[[TaskName], str]) -> list[str]:
+    sequential, wall = alike(figures.sequential, figures.wall)
+    if sequential and wall:
+        figures = figures._replace(sequential=sequential, wall=wall)
     efficiency = f"{percent(figures.efficiency)} (time saved / sequential equivalent)"
     average = f"{figures.average:.1f}" if figures.average >= 0.1 else "less than 0.1"
     if figures.saved >= 0:

@@ -49,17 +49,24 @@ def _byte(match: re.Match[str]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time as a person says it: `0.3s`, `12s`, `1m 44s`, `2h 05m`."""
+    """A length of time as a person says it: `0.3s`, `12.5s`, `1m 44s`, `2h 05m`."""
     seconds = max(0.0, seconds)
-    if seconds < 9.95:
+    if seconds < 59.95:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
     whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
         return f"{minutes}m {rest}s"
     return f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+def alike(*seconds: float) -> list[float]:
+    """Lengths of time rounded as the longest of them is shown: a reader can subtract what is shown."""
+    longest = max(seconds)
+    if longest < 59.95:
+        return [round(each, 1) for each in seconds]
+    unit = 1.0 if longest < 3599.5 else 60.0
+    return [round(each / unit) * unit for each in seconds]
 
 
 def clock(seconds: float) -> str:

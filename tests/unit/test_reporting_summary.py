@@ -89,6 +89,21 @@ def test_the_figures_of_a_parallel_run_follow_their_definitions() -> None:
     assert (figures.longest.task.id, figures.shortest.task.id) == ("T007", "T012")
 
 
+def test_the_figures_of_a_parallel_run_come_out_for_who_calculates_with_them() -> None:
+    stream = Stream([Plan(f"T00{number}", "a") for number in range(1, 5)])
+    stream.open(mode="parallel (4 workers)")
+    for worker in range(1, 5):
+        stream.start(f"T00{worker}", worker)
+    for number, at in enumerate((2.01, 2.01, 3.02, 4.44), 1):
+        stream.end(f"T00{number}", at=at)
+    stream.now += 2
+    stream.close()
+    text = text_of(summarise(stream.events))
+    assert "- Sequential equivalent: 11.5s (" in text
+    assert "- Wall time: 6.4s (" in text
+    assert "- Time saved: 5.1s (44% faster)\n- Efficiency: 44% (" in text
+
+
 def test_a_parallel_run_that_saved_nothing_says_so() -> None:
     stream = Stream([Plan("T001", "a"), Plan("T002", "b")])
     stream.open(mode="parallel (2 workers)")

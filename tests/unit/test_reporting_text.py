@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specbuild.reporting.text import (
+    alike,
     clean,
     clock,
     count,
@@ -70,12 +71,27 @@ def test_a_line_of_a_megabyte_is_cleaned_in_linear_time() -> None:
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [
-        (0, "0s"), (0.04, "0s"), (0.34, "0.3s"), (5, "5s"), (9.94, "9.9s"), (9.97, "10s"), (12.4, "12s"),
-        (59.4, "59s"), (59.6, "1m 0s"), (104, "1m 44s"), (3599.7, "1h 00m"), (7500, "2h 05m"), (-3, "0s"),
+        (0, "0s"), (0.04, "0s"), (0.34, "0.3s"), (5, "5s"), (9.94, "9.9s"), (9.97, "10s"), (12.4, "12.4s"),
+        (59.4, "59.4s"), (59.96, "1m 0s"), (104, "1m 44s"), (3599.7, "1h 00m"), (7500, "2h 05m"), (-3, "0s"),
     ],
 )  # fmt: skip
 def test_durations_read_as_a_person_says_them(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("given_", "rounded"),
+    [
+        ((11.46, 6.52), [11.5, 6.5]),
+        ((131.4, 59.4), [131, 59]),
+        ((7500, 1810.0), [7500, 1800]),
+        ((0, 0), [0, 0]),
+    ],
+)
+def test_lengths_that_are_subtracted_are_rounded_alike(
+    given_: tuple[float, ...], rounded: list[float]
+) -> None:
+    assert alike(*given_) == rounded
 
 
 def test_a_clock_shows_minutes_and_seconds() -> None:
