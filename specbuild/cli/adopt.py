@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from specbuild.cli.committing import committer_of, tell_hooks
+from specbuild.cli.committing import committer_of, tell
 from specbuild.cli.parts import (
     Here,
     Selection,
@@ -91,6 +91,8 @@ def _refuse(here: Here, adoption: Adoption) -> None:
 
 
 def _commit(here: Here, adoption: Adoption) -> Oid:
+    from specbuild.reporting.text import clean
+
     build = here.loaded.config.build
     committer = committer_of(here.repository, build)
     workspaces = GitWorkspaces(here.repository, share=build.share)
@@ -98,8 +100,8 @@ def _commit(here: Here, adoption: Adoption) -> Oid:
     settings = Settings(tick=build.tick, save_inputs=build.save_inputs == "commit")
     # The judge that planned has assumed the lines already, and what a task carries is asked of it.
     transactions = Transactions(here.loaded.project, here.judge_of(here.loaded), world, settings)
-    oid = commit(adoption, transactions)
-    tell_hooks(committer)
+    oid = commit(adoption, transactions, lambda message: click.echo(f"specbuild: {clean(message)}", err=True))
+    tell(committer)
     return oid
 
 

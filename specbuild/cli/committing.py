@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from specbuild.config import Build
+from specbuild.engine.saving import staged_words
+from specbuild.engine.task import RepoPath
 from specbuild.git.committer import GitCommitter
 from specbuild.git.repository import Repository
 
@@ -29,9 +31,17 @@ def committer_of(repository: Repository, build: Build) -> GitCommitter:
     return GitCommitter(repository, repository.head_ref, hooks=commit_hooks(repository, build))
 
 
-def tell_hooks(committer: GitCommitter) -> None:
-    """What became of hooks that come too late to refuse anything."""
+def kept_words(committer: GitCommitter) -> list[str]:
+    """Of staged versions that commits replaced, by the ref that keeps them."""
+    paths: dict[str, list[RepoPath]] = {}
+    for path, ref in committer.kept:
+        paths.setdefault(ref, []).append(path)
+    return [staged_words(each, ref) for ref, each in paths.items()]
+
+
+def tell(committer: GitCommitter) -> None:
+    """What was kept of what a person had staged, and what became of hooks that come too late to refuse."""
     from specbuild.reporting.text import clean
 
-    for line in committer.hooks.told if committer.hooks is not None else ():
+    for line in (*kept_words(committer), *(committer.hooks.told if committer.hooks is not None else ())):
         click.echo(f"specbuild: {clean(line)}", err=True)

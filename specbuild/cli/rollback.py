@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from specbuild.cli.committing import committer_of, tell_hooks
+from specbuild.cli.committing import committer_of, tell
 from specbuild.cli.parts import (
     Here,
     Selection,
@@ -147,7 +147,7 @@ def _commit(here: Here, reverting: Reverting, edits: Mapping[RepoPath, bytes]) -
         ) from error
     for path, data in edits.items():
         committer.write(path, data, instead=standing[path])
-    tell_hooks(committer)
+    tell(committer)
     return reverts
 
 

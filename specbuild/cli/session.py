@@ -15,7 +15,7 @@ import click
 from specbuild.cli import refusals
 from specbuild.cli.choosing import choice_of, forced
 from specbuild.cli.closing import left_alone, summary
-from specbuild.cli.committing import commit_hooks
+from specbuild.cli.committing import commit_hooks, kept_words
 from specbuild.cli.opening import opening, plan
 from specbuild.cli.options import Options, settings_of
 from specbuild.cli.parts import Here, Selection
@@ -172,7 +172,7 @@ class Session:
         watch.lap("preparing")
         end = builder.run()
         told = hooks.told if hooks is not None else ()
-        end = self._end(end, [*left_alone(here, before, committer.left), *told])
+        end = self._end(end, [*kept_words(committer), *left_alone(here, before, committer.left), *told])
         watch.lap("building")
         here.tree.save()
         here.history.save()

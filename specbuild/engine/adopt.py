@@ -1,6 +1,6 @@
 """Records the present state of tasks as done: which lines that gives, and to whom it is refused."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -71,7 +71,9 @@ def adopt(judge: Judge, wanted: Collection[int], tree: Tree) -> Adoption:
     return Adoption(dict(sorted(lines.items())), dict(sorted(renewed.items())), (), tuple(warnings))
 
 
-def commit(adoption: Adoption, transactions: Transactions) -> Oid:
+def commit(
+    adoption: Adoption, transactions: Transactions, warn: Callable[[str], object] = lambda _message: None
+) -> Oid:
     """One commit with all lines, the ticks, and generated targets as they are; edited inputs below it.
 
     Raises RepositoryError where the branch moved meanwhile: nothing is recorded then.
@@ -93,7 +95,8 @@ def commit(adoption: Adoption, transactions: Transactions) -> Oid:
         refuse(edits)
     saved = committer.add(edits) if edits else {}
     results = committer.add(targets) if targets else {}
-    keep_staged([*saved, *results], {}, tree, committer)
+    for message in keep_staged([*saved, *results], {}, tree, committer):
+        warn(message)
     changes = dict(results)
     if transactions.settings.tick:
         adopted = [tasks[position] for position in adoption.lines]

@@ -87,12 +87,18 @@ def keep_unrecorded(
 
 def keep_staged(
     paths: Iterable[RepoPath], results: Mapping[RepoPath, Entry], tree: Tree, committer: Committer
-) -> None:
+) -> list[str]:
     """Keeps staged versions that neither HEAD nor the file has, before the index entry is replaced."""
     staged: dict[RepoPath, Entry | None] = {}
     for path in paths:
         entry = tree.staged(path)
         if entry is not None and entry not in {tree.tracked(path), tree.entry(path), results.get(path)}:
             staged[path] = entry
-    if staged:
-        committer.keep("saved", staged, "staged versions of edited inputs\n")
+    if not staged:
+        return []
+    return [staged_words(staged, committer.keep("saved", staged, "staged versions of edited inputs\n"))]
+
+
+def staged_words(paths: Iterable[RepoPath], ref: str) -> str:
+    """That a commit took the place of what a person had staged."""
+    return f"{', '.join(sorted(paths))}: what was staged differed from the file, and is kept at {ref}"

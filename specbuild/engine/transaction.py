@@ -199,7 +199,7 @@ class Transactions:
             sides = self._sides(work, tip, saved)
             results = moved.on_tip(work, results, sides, self.project, committer)
         tree.refresh(work.task.targets)
-        keep_staged([*saved, *results.entries], results.entries, tree, committer)
+        work.told += keep_staged([*saved, *results.entries], results.entries, tree, committer)
         own = committer.add(changed) if changed else {}
         changes = {**own, **changes_of(results, tip)}
         laid = {**saved, **own, **dict.fromkeys(results.removed), **results.entries, **results.extra}
@@ -249,7 +249,7 @@ class Transactions:
         members: list[Member] = []
         for member in completed:
             work, results = member.work, member.results
-            keep_staged(results.entries, results.entries, tree, committer)
+            work.told += keep_staged(results.entries, results.entries, tree, committer)
             changes = changes_of(results, Overlay(tree, laid))
             laid.update({**dict.fromkeys(results.removed), **results.entries})
             if self.settings.tick:

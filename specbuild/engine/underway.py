@@ -416,6 +416,7 @@ class UnderWay:
     def _break_off(self, work: Work, why: str) -> None:
         """Undoes it; of what had begun is told where its work is kept."""
         ref = self._progress.transactions.abandon(work, keep=True, why=why)
+        self._progress.warn_all(dict.fromkeys(work.told), work.task.name)
         if work.worker:
             self._progress.finish(work.position, "skipped", work=work, error=why, partial=ref)
 

@@ -243,8 +243,9 @@ def test_an_interrupt_gives_a_hand_edited_target_back(shop: Workshop) -> None:
     shop.type("p", "mine\n")
     again = Waiting(shop, "--no-reuse")
     again.process.send_signal(signal.SIGINT)
-    assert again.process.wait(30) == 130
-    again.process.communicate()
+    _, err = again.process.communicate(timeout=30)
+    assert again.process.returncode == 130
+    assert "p had been edited; what stood there is kept at refs/specbuild/saved/" in err
     assert shop.text("p") == "mine\n"
 
 
@@ -326,11 +327,26 @@ def test_a_staged_version_that_differs_from_the_file_is_kept_and_the_file_counts
     shop.type("a", "staged\n")
     shop.git("add", "a")
     shop.type("a", "typed\n")
-    assert shop.build() == ["T001"]
+    done = shop.process()
+    assert done.code == 0
     assert shop.text("p") == "(do t001\ntyped\n)\n"
     assert shop.show("HEAD:a") == "typed"
-    assert any(shop.show(f"{ref}:a") == "staged" for ref in shop.kept())
+    [ref] = [ref for ref in shop.kept() if shop.show(f"{ref}:a") == "staged"]
+    assert f"warning: T001: a: what was staged differed from the file, and is kept at {ref}\n" in done.err
     settled(shop)
+
+
+def test_a_staged_version_that_only_a_tick_replaces_is_kept_and_named(make: Make) -> None:
+    shop = make(box("T001", "p", "a"), **FILES)
+    text = shop.text("tasks.md")
+    assert text is not None
+    shop.type("tasks.md", f"{text}- [ ] T002 Another\n")
+    shop.git("add", "tasks.md")
+    shop.type("tasks.md", text)
+    done = shop.process()
+    assert done.code == 0
+    [ref] = shop.kept()
+    assert f"warning: tasks.md: what was staged differed from the file, and is kept at {ref}\n" in done.err
 
 
 def test_with_save_inputs_refused_an_edited_input_stops_the_run(make: Make) -> None:

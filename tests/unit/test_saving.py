@@ -174,7 +174,8 @@ def kept_of(staged: str | None, *, result: str = "result") -> list[str]:
     repo = typed.project.repo
     tree = Staging(repo)
     tree.index = {} if staged is None else {"b": Entry(PLAIN, repo.store(staged.encode()))}
-    keep_staged(["b"], {"b": Entry(PLAIN, repo.store(result.encode()))}, tree, typed.committer)
+    told = keep_staged(["b"], {"b": Entry(PLAIN, repo.store(result.encode()))}, tree, typed.committer)
+    assert told == [f"b: what was staged differed from the file, and is kept at {ref}" for ref in repo.kept]
     assert all(ref.startswith("refs/specbuild/saved/") for ref in repo.kept)
     assert set(repo.why_kept.values()) <= {"staged versions of edited inputs\n"}
     return [repo.blobs[e.oid].decode() for files in repo.kept.values() for e in files.values()]
