@@ -433,5 +433,5 @@ class BranchSwitched(RepositoryError):  # noqa: N818
     def __init__(self) -> None:
         super().__init__(
             "HEAD no longer names the branch that this run began on",
-            hint="the task's work is kept under refs/specbuild/failed; switch back and run specbuild again",
+            hint="switch back, and run specbuild again",
         )

@@ -327,11 +327,11 @@ class UnderWay:
     def _begin_again(self, work: Work) -> None:
         """Judges it anew, and starts it anew if it is still stale."""
         progress, name = self._progress, work.task.name
-        switched = not progress.world.committer.attached()
-        progress.transactions.abandon(work, keep=switched, why="a person switched branches")
         self.running.pop(work.position, None)
-        if switched:
+        if not progress.world.committer.attached():
+            self._break_off(work, "a person switched branches")
             raise BranchSwitched  # what is in the working tree now cannot be judged for this run
+        progress.transactions.abandon(work, keep=False, why="it begins again")
         if not self._catch_up():
             return
         position = progress.judge.graph.index.get(name)

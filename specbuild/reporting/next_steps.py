@@ -35,7 +35,8 @@ def next_steps(summary: Summary, name: Callable[[TaskName], str], invocation: In
         if failed.task.partial:
             steps.append(Step(f"git show {shell_word(failed.task.partial)}", "its partial work"))
     broken = [gate.gate for gate in summary.gates if not gate.passed]
-    if summary.failed or broken or summary.interrupted or (summary.not_run and not summary.left):
+    unfinished = summary.broken_off or (summary.not_run and not summary.left)
+    if summary.failed or broken or summary.interrupted or unfinished:
         steps.append(Step(_command("--continue", *chosen, *again), _purpose(summary, name, broken)))
     bad = {failed.task.task for failed in summary.failed}
     if summary.filter and any(task.blocked_by not in bad for task in summary.blocked):

@@ -106,12 +106,26 @@ def test_a_person_who_switches_branches_gets_nothing_recorded_there(shop: Worksh
     main, side = shop.git("rev-parse", "main"), shop.head()
     done = run.end()
     assert done.code == 4, done
-    assert "refs/specbuild/failed" in done.err
     assert (shop.git("rev-parse", "main"), shop.head()) == (main, side)
     assert shop.text("p") is None
     [ref] = [ref for ref in shop.kept() if ref.startswith("refs/specbuild/failed/")]
+    assert "- Tasks interrupted: 1 (T001)\n" in done.err
+    assert f"  Partial work is kept at {ref}\n" in done.err
+    assert "  specbuild --continue" in done.err
     assert shop.show(f"{ref}:p") == "1"
     shop.assert_tidy()
+
+
+def test_the_work_of_a_task_whose_branch_was_deleted_meanwhile_is_kept_and_named(shop: Workshop) -> None:
+    run = Waiting(shop)
+    head = shop.head()
+    shop.git("update-ref", "-d", "refs/heads/main")
+    done = run.end()
+    assert done.code == 4, done
+    [ref] = [ref for ref in shop.kept() if ref.startswith("refs/specbuild/failed/")]
+    assert "  T001 do t001\n  It could not be recorded, after" in done.err
+    assert f"  Partial work is kept at {ref}\n" in done.err
+    assert f"git update-ref refs/heads/main {head}" in done.err
 
 
 def test_a_person_who_switches_branches_takes_nothing_of_the_other_one_into_what_is_made_elsewhere(

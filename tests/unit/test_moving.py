@@ -328,8 +328,10 @@ def test_a_task_in_place_is_kept_aside_where_a_person_switched_meanwhile(setting
     assert "HEAD no longer names the branch that this run began on" in project.warnings[0]
     assert project.repo.tip == before
     assert project.repo.text("b") is None
-    kept = [files for ref, files in project.repo.kept.items() if ref.startswith("refs/specbuild/failed/")]
-    assert "b" in {path for files in kept for path in files}
+    told = finished(project, "T1")
+    assert told.outcome == "skipped"
+    assert told.partial is not None
+    assert "b" in project.repo.kept[told.partial]
 
 
 def test_a_task_in_a_worktree_is_recorded_where_the_run_began_and_nothing_more_is_started() -> None:
@@ -374,6 +376,7 @@ def test_nothing_begins_again_on_another_branch(marks: str, settings: Settings) 
     assert tip(project) == {"a": "2"}
     ((ref, files),) = project.repo.kept.items()
     assert (ref, set(files)) == ("refs/specbuild/failed/0", {"b"})
+    assert finished(project, "T1").partial == ref
     if marks:  # in place it is not even looked whether the branch moved
         assert project.repo.why_kept[ref] == "tasks.md#T1: a person switched branches\n"
     assert project.repo.text("b") is None
