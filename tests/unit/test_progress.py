@@ -288,11 +288,10 @@ def test_who_switched_is_told_where_the_work_is() -> None:
     project.build()
     assert project.end is not None
     assert (project.end.headline, project.end.exit_code) == ("failed", 4)
-    (warning,) = project.warnings
-    assert warning == (
-        "HEAD no longer names the branch that this run began on; "
-        "the task's work is kept under refs/specbuild/failed; switch back and run specbuild again"
-    )
+    assert project.warnings == [
+        "HEAD no longer names the branch that this run began on; switch back, and run specbuild again"
+    ]
+    assert finished(project, "T1").partial == "refs/specbuild/failed/0"
 
 
 def test_what_the_repository_refuses_ends_the_run_and_what_was_done_is_told() -> None:
