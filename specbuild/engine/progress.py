@@ -287,9 +287,11 @@ class Progress:
         return self.tally.all_well(self._ending())
 
     def _ending(self, seconds: float = 0.0, *, interrupted: bool = False) -> Ending:
+        # Those that a task took off the list, itself perhaps, are counted as well.
+        chosen = {self.judge.graph.tasks[position].name for position in self.schedule.choice.chosen}
         return Ending(
             seconds=seconds,
-            chosen=len(self.schedule.choice.chosen),
+            chosen=len(chosen.union(self.tally.names())),
             unsettled=self.schedule.unsettled,
             interrupted=interrupted,
             gate_failed=self.gate_failed,
