@@ -888,8 +888,7 @@ def test_in_place_nothing_is_recorded_where_a_person_switched() -> None:
     with pytest.raises(BranchSwitched) as caught:
         case.record(member.work)
     assert str(caught.value) == (
-        "HEAD no longer names the branch that this run began on; "
-        "the task's work is kept under refs/specbuild/failed; switch back and run specbuild again"
+        "HEAD no longer names the branch that this run began on; switch back, and run specbuild again"
     )
     assert case.subjects == []
 
