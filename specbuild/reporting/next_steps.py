@@ -1,11 +1,15 @@
 """What a person would do next after a run, as commands to paste."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from specbuild.engine.task import TaskName
 from specbuild.reporting.summary import Summary
-from specbuild.reporting.text import clean, ranges, shell_word
+from specbuild.reporting.text import clean, count, ranges, shell_word
+
+LONGEST = 80
+"""So many characters of ids are listed in a purpose; of more there is only the number."""
 
 
 class Step(NamedTuple):
@@ -76,8 +80,23 @@ def _purpose(summary: Summary, name: Callable[[TaskName], str], broken: Sequence
     if not summary.failed:
         return f"when gate {clean(broken[0])} is mended" if broken else "go on"
     ids = clean(ranges(name(failed.task.task) for failed in summary.failed))
-    then = clean(ranges(name(task.task) for task in summary.blocked))
+    then = _further(summary, name)
     return f"when the cause is mended: retries {ids}" + (f", then runs {then}" if then else "")
+
+
+def _further(summary: Summary, name: Callable[[TaskName], str]) -> str:
+    """What could not run for what failed, or was not come to; "": nothing."""
+    number = len(summary.blocked) + summary.not_run
+    names = [*(task.task for task in summary.blocked), *summary.waiting]
+    ids = clean(ranges(name(task) for task in sorted(names, key=_order)))
+    known = len(names) == number and len(ids) <= LONGEST
+    return ids if known else count(number, "further task")
+
+
+def _order(task: TaskName) -> tuple[str, list[str | int]]:
+    """T9 comes before T10."""
+    parts = re.split(r"([0-9]+)", task.id)
+    return task.file, [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
 def _command(*words: str) -> str:

@@ -1,6 +1,6 @@
 """The figures of a run, each measured from its events: what a summary says, before it is put in words."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -167,6 +167,7 @@ class Summary:
     blocked: tuple[TaskFinished, ...]
     broken_off: tuple[TaskFinished, ...]  # had begun when the run was interrupted, or ended by an error
     not_run: int
+    waiting: tuple[TaskName, ...]  # those, by name; empty: not known which they are
     claimed: tuple[TaskName, ...]
     left: tuple[TaskName, ...]
     deferred: Mapping[str, tuple[str, ...]]
@@ -230,6 +231,7 @@ def summarise(
     claimed = end.claimed if end else plan.claimed if plan else ()
     left = end.left if end else ()
     settled = len(finished) + up_to_date
+    not_run = max(0, chosen - settled - len({*claimed, *left} - finished.keys()))
     tests, coverage = _tests(gates)
     gate = _unfinished_gate(happened)
     return Summary(
@@ -247,7 +249,8 @@ def summarise(
         failed=_failed(by_outcome.get("failed", ()), happened, diagnose),
         blocked=tuple(by_outcome.get("blocked", ())),
         broken_off=tuple(by_outcome.get("skipped", ())),
-        not_run=max(0, chosen - settled - len({*claimed, *left} - finished.keys())),
+        not_run=not_run,
+        waiting=_waiting(plan, {*finished, *claimed, *left}, not_run),
         claimed=claimed,
         left=left,
         deferred=(end.deferred if end else None) or (opening.deferred if opening else {}),
@@ -267,6 +270,13 @@ def summarise(
         usage=_usage(finished.values()),
         titles={e.task: e.title for e in happened if isinstance(e, (TaskStarted, TaskFinished))},
     )
+
+
+def _waiting(plan: Planned | None, settled: Collection[TaskName], number: int) -> tuple[TaskName, ...]:
+    """Planned tasks of which nothing became anything; of those that only may have run it may be unknown."""
+    planned = dict.fromkeys((*plan.will_run, *plan.may_run)) if plan else {}
+    found = tuple(name for name in planned if name not in settled)
+    return found if len(found) == number else ()
 
 
 def _usage(tasks: Iterable[TaskFinished]) -> Mapping[str, Any]:

@@ -287,6 +287,32 @@ def test_an_interrupted_gate_leaves_out_figures_of_time_without_gates() -> None:
     assert summary.parallel is None
 
 
+def purpose(stream: Stream) -> str:
+    steps = next_steps(summarise(stream.events), lambda name: name.id, Invocation())
+    return next(step.purpose for step in steps if "--continue" in step.command)
+
+
+def stopped(*, may_be_well: bool = False) -> Stream:
+    """The second task fails, the fourth waits for it, and the run stops."""
+    stream = Stream([Plan(f"T{number}", "a") for number in range(8, 14)])
+    stream.open(up_to_date=["T13"] if not may_be_well else [])
+    stream.task("T8", 1)
+    stream.start("T9")
+    stream.end("T9", "failed", error="no")
+    stream.end("T11", "blocked", attempts=0, blocked_by=TaskName(FILE, "T9"))
+    stream.close("partially complete", 1, up_to_date=1)
+    return stream
+
+
+def test_what_comes_next_names_all_that_was_not_run() -> None:
+    assert purpose(stopped()) == "when the cause is mended: retries T9, then runs T10..T12"
+
+
+def test_what_comes_next_counts_what_was_not_run_where_it_may_be_up_to_date() -> None:
+    told = purpose(stopped(may_be_well=True))
+    assert told == "when the cause is mended: retries T9, then runs 3 further tasks"
+
+
 def test_claimed_and_left_tasks_are_named_with_a_way_on() -> None:
     claimed = (TaskName(FILE, "T2"), TaskName(FILE, "T3"))
     left = (TaskName(FILE, "T4"),)
