@@ -1,5 +1,6 @@
 """What to say of each kind of failure: a summary that names names, causes, and lines to paste."""
 
+import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -236,7 +237,8 @@ def _memory(found: Found) -> Diagnosis:
 
 def _disk(found: Found) -> Diagnosis:
     path = found.facts.get("path", "")
-    word = shlex.quote(path) if path else "."
+    # What a failed task made is gone again, and df wants something that is there.
+    word = shlex.quote(posixpath.dirname(path)) if path.startswith("/") else "."
     if "watchers" in found.line:
         return Diagnosis(
             "out-of-disk",

@@ -28,11 +28,16 @@ _NAME = r"""['"‘’“”`]?(?P<name>[\w@./+:-]{1,200}?)['"‘’“”`]?"""
 _VERB = r"(?:cannot (?:create|open|touch|remove|stat) )?"
 _BARE = r"(?P<path>[^\s:'‘’][^:\n'‘’]{0,400})"
 _PATH = r"""['"‘’“”`](?P<path>[^'"‘’“”`\n]{1,400})['"‘’“”`]"""
+_FULL = r"(?:[Nn]o space left on device|[Dd]isk quota exceeded)"
 
 # kind -> wordings; what matches last in the output wins.
 _WORDINGS: Mapping[str, Sequence[str]] = {
     "out-of-disk": (
-        rf"(?:No space left on device|ENOSPC|Disk quota exceeded|EDQUOT)(?:[^\n]{{0,60}}?{_PATH})?",
+        rf"{_PATH}(?: write error)?: {_FULL}",
+        rf"(?:^|: )(?P<path>[^\s:'‘’]{{0,200}}/[^\s:'‘’]{{1,200}}): {_FULL}",
+        rf"cannot create (?P<path>[^\n:'‘’]{{1,400}}): {_FULL}",
+        rf"\b(?:open|write|close|mkdir|create|fsync) (?P<path>/[^\n:'‘’]{{1,400}}): {_FULL}",
+        rf"(?:{_FULL}|ENOSPC|EDQUOT)(?:[^\n]{{0,60}}?{_PATH})?",
         r"\b(?:echo|printf): I/O error",  # dash on a full disk
         r"\[Errno 27\] File too large|\bFile size limit exceeded|\bEFBIG\b",
     ),

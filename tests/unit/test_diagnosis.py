@@ -186,6 +186,25 @@ def test_a_recorded_wording_is_recognised_and_its_names_are_told(kind: str, outp
 
 
 @pytest.mark.parametrize(
+    ("output", "path", "folder"),
+    [
+        ("dd: error writing '/mnt/x/f': No space left on device", "/mnt/x/f", "/mnt/x"),
+        ("OSError: [Errno 28] No space left on device: '/mnt/f'", "/mnt/f", "/mnt"),
+        ("sh: 1: cannot create out.txt: Disk quota exceeded", "out.txt", "."),
+        ("tee: out/log.txt: No space left on device", "out/log.txt", "."),
+        ("open /mnt/a b: no space left on device", "/mnt/a b", "/mnt"),
+        ("fatal: sha1 file '/r/o/1' write error: No space left on device", "/r/o/1", "/r/o"),
+        ("bash: line 1: echo: write error: No space left on device", None, "."),
+        ("java.io.IOException: No space left on device", None, "."),
+    ],
+)
+def test_a_full_disk_is_told_by_the_path_that_had_no_room(output: str, path: str | None, folder: str) -> None:
+    diagnosis = told(output)
+    assert diagnosis.summary == f"no space left {f'for {path}' if path else 'on the disk'}"
+    assert diagnosis.fixes[0] == f"df -h {folder}"
+
+
+@pytest.mark.parametrize(
     ("exit_code", "kind"),
     [
         (126, "permission-denied"),
