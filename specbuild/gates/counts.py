@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
@@ -108,7 +109,9 @@ def read_coverage(path: str) -> float | None:
 def _text(path: str) -> bytes | None:
     """A file of well-formed XML without entities; None: there is none, or it is empty."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unreadable("it is no regular file")
             text = file.read(LARGEST + 1)
     except (FileNotFoundError, IsADirectoryError):
         return None
@@ -125,6 +128,11 @@ def _text(path: str) -> bytes | None:
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise Unreadable(f"it is no well-formed XML ({error})") from error
     return text
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a FIFO, too, without waiting for somebody to write to it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _refuse_entities(*_: object) -> None:

@@ -270,6 +270,15 @@ def test_no_file_and_an_empty_file_are_no_report(tmp_path: Path) -> None:
     assert junit(tmp_path, "\n") is None
 
 
+@pytest.mark.parametrize("made", ["mkfifo {0}", 'mkfifo pipe; ln -s "$PWD/pipe" {0}', "ln -s /dev/zero {0}"])
+def test_a_report_that_is_no_regular_file_is_a_warning(place: Place, made: str) -> None:
+    for name in ("{junit}", "{coverage}"):
+        (place.folder / "pipe").unlink(missing_ok=True)
+        assert place.run(Gate("tests", made.format(name)))
+    assert place.finished.coverage is None
+    assert ["it is no regular file" in warning for warning in place.warnings] == [True, True]
+
+
 def test_suites_of_several_files_keep_their_names(tmp_path: Path) -> None:
     found = junit(
         tmp_path,
