@@ -2,25 +2,57 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from specbuild.cli.options import Options
 from specbuild.cli.parts import Here, Selection
 from specbuild.cli.reporters import Reporters
+from specbuild.engine.task import Entry, RepoPath
 from specbuild.reporting.terminal import on_github
 from specbuild.reporting.text import Line, clean
+from specbuild.taskfile.ticks import emptied
 
 if TYPE_CHECKING:
     from specbuild.reporting.summary import Summary
 
 
-def left_alone(here: Here, before: set[str], edited: Sequence[str]) -> list[str]:
-    """Warnings about paths that differ now; `before`: those that did, `edited`: by a person meanwhile."""
+class Stood(NamedTuple):
+    """What was at a path, and what HEAD had there."""
+
+    content: Entry | bytes | None
+    tracked: Entry | None
+
+
+def standing(here: Here) -> dict[RepoPath, Stood]:
+    """What stands at the paths that differ from HEAD's."""
+    return {path: _stood(here, path) for path in here.tree.dirty()}
+
+
+def _stood(here: Here, path: RepoPath) -> Stood:
+    """A box that a run ticks is no change of its task file."""
+    data = here.tree.read(path) if path in here.loaded.project.files else None
+    content = here.tree.entry(path) if data is None else emptied(data, path)
+    return Stood(content, here.tree.tracked(path))
+
+
+def _changed(here: Here, before: Mapping[RepoPath, Stood]) -> Iterator[RepoPath]:
+    """Paths at which something else stands now, and that no commit took."""
+    dirty, writers = here.tree.dirty(), here.loaded.project.graph.writers
+    yield from dirty - before.keys()
+    for path, then in before.items():
+        now = _stood(here, path)
+        taken = path not in dirty and (now.tracked != then.tracked or writers.written(path))
+        if now.content != then.content and not taken:
+            yield path
+
+
+def left_alone(here: Here, before: Mapping[RepoPath, Stood], edited: Sequence[str]) -> list[str]:
+    """Warnings about what no commit took; `before`: what stood there, `edited`: by a person meanwhile."""
     here.tree.refresh(None)
-    changed = sorted(here.tree.dirty() - before)
+    changed = sorted(_changed(here, before))
     warnings = [
         f"{path} was edited meanwhile, so the working tree keeps that; HEAD has the result" for path in edited
     ]

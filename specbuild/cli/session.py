@@ -14,7 +14,7 @@ import click
 
 from specbuild.cli import refusals
 from specbuild.cli.choosing import choice_of, forced
-from specbuild.cli.closing import left_alone, summary
+from specbuild.cli.closing import left_alone, standing, summary
 from specbuild.cli.committing import commit_hooks, kept_words
 from specbuild.cli.opening import opening, plan
 from specbuild.cli.options import Options, settings_of
@@ -160,7 +160,7 @@ class Session:
         here, watch = self.here, self._watch
         if install_merge_driver(self.repository, loaded.project.files):
             click.echo("specbuild: registered a merge driver for task files in .git/config", err=True)
-        before = set(here.tree.dirty())
+        before = standing(here)
         # a repository of its own: it works in another thread while the next tasks are judged
         opened = self.repository.another(self.repository.top)
         hooks = commit_hooks(opened, loaded.config.build, cancelled=lambda: self._interrupted)

@@ -65,3 +65,33 @@ def test_a_task_that_only_ticks_boxes_changes_none_but_its_own(make: Make, isola
     text = (work.folder / "tasks.md").read_text()
     assert ["[x]" in line for line in text.split("\n") if line.startswith("- [")] == [True, True, False]
     work.assert_tidy()
+
+
+def test_changes_to_files_that_were_dirty_before_are_reported_too(
+    make: Make,
+) -> None:
+    work = make(
+        "- [ ] T001 One in a.txt\n",
+        "  - run: echo 1 >a.txt; for f in clean edited loose; do echo more >>$f; done; rm gone; cp kept reset\n",
+        config="",
+        clean="1\n",
+        edited="1\n",
+        reset="1\n",
+        kept="1\n",
+    )
+    for name in ("edited", "loose", "gone", "reset", "same"):
+        (work.folder / name).write_text("mine\n")
+    done = work.call("run")
+    assert done.code == 0, done.err
+    told = [line for line in (done.out + done.err).splitlines() if "so left alone" in line]
+    assert [line.partition("left alone: ")[2] for line in told] == ["clean, edited, gone, loose, reset"]
+
+
+def test_a_box_that_is_ticked_again_in_an_edited_task_file_is_no_change_to_report(make: Make) -> None:
+    work = make("- [ ] T001 One in a.txt\n", config='[[rule]]\nrun = "echo 1 >{target}"\n')
+    work.call("run")
+    (work.folder / "tasks.md").write_text("- [ ] T001 One in a.txt\n\na remark\n")
+    done = work.call("run")
+    assert "its box is ticked again" in done.err
+    assert "left alone" not in done.out + done.err
+    assert (work.folder / "tasks.md").read_text() == "- [x] T001 One in a.txt\n\na remark\n"
