@@ -12,7 +12,7 @@ from specbuild.engine.project import Project, Settings
 from specbuild.engine.request import Request, Review, Reviewer
 from specbuild.engine.reuse import supply
 from specbuild.engine.start import Start, start_of
-from specbuild.engine.task import Task
+from specbuild.engine.task import Task, TaskName
 from specbuild.engine.underway import UnderWay
 from specbuild.engine.verdict import Verdict
 from specbuild.engine.workers import Workers
@@ -58,6 +58,7 @@ class Builder:
             environment=environment,
         )
         self._may_repeat: bool | None = None  # None: nobody was asked yet
+        self._passed_over: set[tuple[TaskName, str]] = set()  # what was warned of; a plan may be made anew
 
     # -- the loop ---------------------------------------------------------------------------------
 
@@ -106,7 +107,8 @@ class Builder:
                 if event is not None:
                     under_way.take(event)
             elif progress.plan_is_old:
-                progress.read_again()
+                if progress.read_again():
+                    self._block_outside()
             else:
                 return
 
@@ -239,19 +241,20 @@ class Builder:
         All of them before what they hold back in turn: one that another holds back has its own reason.
         """
         progress, tasks = self._progress, self._progress.judge.graph.tasks
-        choice = progress.schedule.choice
-        for position, source in sorted(choice.outside.items()):
+        choice, known = progress.schedule.choice, set(progress.tally.names())
+        outside = {p: source for p, source in choice.outside.items() if tasks[p].name not in known}
+        for position, source in sorted(outside.items()):
             name = tasks[source].name
             error = f"it needs {name.id}, which is unfinished and not chosen; --with-needs chooses it"
             progress.finish(position, "blocked", error=error, blocked_by=name)
-        for position in sorted(choice.outside):
+        for position in sorted(outside):
             progress.hold_back(position)
+        known = set(progress.tally.names())  # those that are blocked do not start at all
         for position, source in choice.passed_over:
-            name = tasks[position].name
-            if name in progress.tally.outcomes:  # blocked: it does not start at all
-                continue
-            id_ = tasks[source].name.id
-            progress.warn(f"it does not wait for {id_}, which is unfinished and not chosen", name)
+            name, id_ = tasks[position].name, tasks[source].name.id
+            if name not in known and (name, id_) not in self._passed_over:
+                self._passed_over.add((name, id_))
+                progress.warn(f"it does not wait for {id_}, which is unfinished and not chosen", name)
 
     # -- phases and ticks -------------------------------------------------------------------------
 

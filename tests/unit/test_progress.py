@@ -121,6 +121,20 @@ def test_a_new_task_under_a_changed_plan_is_held_back_by_what_failed_before() ->
     assert outcomes["T4"] == ("blocked", first)
 
 
+def test_a_new_task_under_a_changed_plan_is_blocked_by_one_that_is_not_chosen() -> None:
+    project = Project("a: [P]", "z: [US1]", "y: z [P]", "b c: [US1] [inferred]", "x: [US1]")
+
+    def adds(sandbox: FakeSandbox, task: Task, repo: Repo) -> None:
+        half(sandbox, task, repo)
+        project.rules.append("d: a [P]")
+
+    project.executors.bodies["T4"] = adds
+    assert project.build(only=["T3", "T4", "T5", "T6"]) == ["T4", "T5"]
+    blocked = [(e.task.id, e.blocked_by and e.blocked_by.id) for e in project.finished() if e.blocked_by]
+    assert blocked == [("T3", "T2"), ("T6", "T1")]
+    assert len([warning for warning in project.warnings if "does not wait" in warning]) == 1
+
+
 def test_the_gate_of_a_phase_with_a_blocked_task_is_not_asked_under_a_changed_plan_either() -> None:
     project = Project("z: [P] [phase 1]", "y: z [P] [phase 1]", "b c: [P] [inferred] [phase 1]")
     project.executors.bodies["T3"] = half
