@@ -273,15 +273,18 @@ class Progress:
         self._emit(end)
         return end
 
+    def unreached(self) -> Sequence[tuple[TaskName, Verdict]]:
+        """Chosen tasks that the run did not come to yet, and that need no run."""
+        known, tasks = set(self.tally.names()), self.judge.graph.tasks
+        waiting = [p for p in self.schedule.choice.chosen if tasks[p].name not in known]
+        found = [(tasks[position].name, self.verdict(position)) for position in waiting]
+        return [(name, verdict) for name, verdict in found if not (verdict.stale or verdict.may_run)]
+
     def _count_unreached(self) -> None:
-        """Chosen tasks that a run which stopped early did not come to, and that need no run."""
-        known = set(self.tally.names())
+        """Where a run stopped early."""
         with suppress(SpecbuildError):  # the tree cannot be looked at any more: why is told already
-            for position in self.schedule.choice.chosen:
-                name = self.judge.graph.tasks[position].name
-                verdict = None if name in known else self.verdict(position)
-                if verdict is not None and not (verdict.stale or verdict.may_run):
-                    self.tally.needs_no_run(name, verdict)
+            for name, verdict in self.unreached():
+                self.tally.needs_no_run(name, verdict)
 
     def all_well(self) -> bool:
         return self.tally.all_well(self._ending())

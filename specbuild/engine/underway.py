@@ -86,7 +86,9 @@ class UnderWay:
         if not plain:
             self.flush()
         line_up = self.full
-        work = self._open(position, verdict, start, 0 if line_up else self._idle_worker(), self._place())
+        work = self._open(
+            position, verdict, start, 0 if line_up else self._idle_worker(), self._place(position)
+        )
         if work is None:
             return
         work.plain = plain and self._progress.settings.workers > 1
@@ -123,7 +125,7 @@ class UnderWay:
             verdict,
             Start(dict(supply.entries)),
             worker=1,
-            place=self._place(),
+            place=self._place(position),
             now=self._clock.now(),
         )
         work.notes.append(f"Reused from {recorded.commit}")
@@ -132,8 +134,12 @@ class UnderWay:
         if done is not None:
             self._completed(work, done, "reused", source=recorded)
 
-    def _place(self) -> int:
-        return self._progress.schedule.settled + self.count + 1
+    def _place(self, position: int) -> int:
+        """Where what was completed earlier counts: its number among the chosen ones."""
+        progress = self._progress
+        ahead = progress.judge.graph.tasks[position].name in progress.request.first
+        complete = progress.unreached() if ahead else ()
+        return progress.schedule.settled + self.count + len(complete) + 1
 
     def _open(self, position: int, verdict: Verdict, start: Start, worker: int, place: int) -> Work | None:
         """None: its start state could not be laid out, so it failed."""

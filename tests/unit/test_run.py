@@ -248,6 +248,14 @@ def test_a_task_that_failed_last_time_comes_first() -> None:
     assert project.build(first=["T3"]) == ["T3", "T1", "T2"]
 
 
+def test_a_task_that_comes_first_is_counted_behind_those_that_were_completed_earlier() -> None:
+    project = Project("b: a", "c: a", "d: a", "e: a", files={"a": "1"})
+    project.executors.failing["T3"] = 1
+    project.build()
+    project.build(first=["T3"])
+    assert told(project, TaskStarted) == ["start T3 3/4 attempt 1", "start T4 4/4 attempt 1"]
+
+
 # -- what is chosen, left and limited
 
 
