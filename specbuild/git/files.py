@@ -181,8 +181,8 @@ class Files:
     def is_raw(self, path: RepoPath, raw: Raw) -> bool:
         """Whether the file at `path` has these bytes and permissions now."""
         now = self.look(path)
-        if now is None or stat.S_ISDIR(now.st_mode) or stat.S_ISLNK(now.st_mode) != raw.link:
-            return False
+        if now is None or not (stat.S_ISLNK(now.st_mode) if raw.link else stat.S_ISREG(now.st_mode)):
+            return False  # nothing, or of another kind: a pipe would be waited for
         if not raw.link and stat.S_IMODE(now.st_mode) != raw.permissions:
             return False
         try:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 
 from specbuild.engine.task import RepoPath
 from specbuild.git.repository import Repository
@@ -57,6 +58,8 @@ class Plain:
             found = os.stat(path)
         except OSError:
             return True
+        if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for
+            return False
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         seen = self._seen.get(path)
         if seen is None or seen[0] != stamp:

@@ -347,3 +347,15 @@ def test_a_narrow_terminal_shows_the_run_and_gets_its_cursor_back(
         tmux("kill-server")
     assert "Build partially complete" in " ".join(whole.split())
     work.assert_tidy()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["out.txt", ".gitattributes"])
+def test_a_pipe_where_a_file_was_is_not_waited_for(make: Make, name: str) -> None:
+    recipe = f'echo T001 >>"$RAN"; rm -f {name}; mkfifo -m 644 {name}; exit 1'
+    config = CONFIG + '[[rule]]\nmatch = "T001"\non_edit = "keep"\n'
+    work = make(box("T001", name, run=recipe), config=config, **{name: "*.x -text\n"})
+    (work.folder / name).chmod(0o644)
+    assert work.build("--force", "T001", code=1) == ["T001"]
+    assert work.text(name) == "*.x -text\n"
+    work.assert_tidy()
