@@ -47,10 +47,12 @@ def results_of(
     A bare name that matched nothing at the start becomes the one changed path that ends in it.
     """
     entries = dict(work.sandbox.result(work.task.targets))
+    _refuse(entries)
     unresolved = [name for name in work.task.unresolved if not entries.get(name)]
     extra: dict[RepoPath, Entry | None] = {}
     if work.task.writes == "any" or unresolved:
         changed = work.sandbox.changed()
+        _refuse(changed)
         for name in unresolved:
             found = {p: e for p, e in changed.items() if e is not None and p.endswith("/" + name)}
             if len(found) == 1:
@@ -59,6 +61,17 @@ def results_of(
         if work.task.writes == "any":
             extra = _admitted(work, changed, project, tree, committer)
     return _results(work, entries, extra, tree, head)
+
+
+def _refuse(paths: Iterable[RepoPath]) -> None:
+    """Raises Unusable for what no commit can hold."""
+    for path in paths:
+        if not _can_be_held(path):
+            raise Unusable(f"git has no such path as {path}, so it cannot be recorded")
+
+
+def _can_be_held(path: RepoPath) -> bool:
+    return not any(part.lower() == ".git" for part in path.split("/"))
 
 
 def _results(
@@ -184,7 +197,7 @@ def partial(work: Work) -> dict[RepoPath, Entry | None]:
     found: dict[RepoPath, Entry | None] = {p: e for p, e in entries.items() if work.before.get(p) != e}
     found.update({p: None for p in work.before if p not in entries and not work.task.rebuild})
     found.update(changed)
-    return found
+    return {path: entry for path, entry in found.items() if _can_be_held(path)}
 
 
 def file_changes(

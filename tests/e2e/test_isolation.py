@@ -179,6 +179,19 @@ def test_a_task_file_that_an_agent_made_unreadable_fails_its_attempt(
     assert a.head("tasks.md") == "- [ ] T001 Write a.txt"
 
 
+@pytest.mark.parametrize("isolation", ["worktree", "none"])
+def test_a_path_that_git_cannot_hold_fails_its_attempt(agents: Callable[..., Agents], isolation: str) -> None:
+    rule = f'[[rule]]\nisolation = "{isolation}"\n'
+    a = agents("T001 Write out/a.txt", build="retries = 0", more=rule)
+    a.does(T001="mkdir -p out/.Git; echo 1 >out/a.txt; echo x >out/.Git/config")
+    done = a.run(code=1)
+    assert "git has no such path as out/.Git/config" in done.err
+    assert "Tasks failed: 1 (T001)" in done.err
+    (kept,) = a.shop.kept()
+    assert "out/a.txt" in a.shop.git("ls-tree", "-r", "--name-only", kept).split()
+    a.shop.fsck()
+
+
 def test_edits_of_specbuild_toml_decide_about_the_tasks_that_follow(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write a.txt", "T002 Write b.txt")
     rule = '[[rule]]\\nmatch = "T002"\\nexecutor = "shell"\\nrun = "echo shell >b.txt"\\n'

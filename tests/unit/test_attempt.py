@@ -288,6 +288,14 @@ def test_a_task_file_that_it_deleted_stays(*, in_place: bool, ticked: object) ->
     assert place.work.ticked == ticked
 
 
+@pytest.mark.parametrize("line", ["d/: a", "b: a [keep] [any]"])
+def test_what_no_commit_can_hold_cannot_be_taken_nor_kept(line: str) -> None:
+    place = Place(line)
+    with pytest.raises(Unusable, match="git has no such path as d/.GIT/x"):
+        place.left(**{"d_e": "x", "d_.GIT_x": "x"})
+    assert set(attempt.partial(place.work)) == {"d/e"}
+
+
 def test_an_attempt_forgets_what_the_last_one_ticked() -> None:
     place = boxed()
     place.work.ticked = {"old.md": None}
