@@ -145,6 +145,7 @@ class Job:
     left_usd: float | None = None  # dollars that the run may still cost, by `[build]`; None: no limit
     left_tokens: int | None = None
     _deadline: list[float] = field(default_factory=list, repr=False, compare=False)
+    _stopped: list[bool] = field(default_factory=list, repr=False, compare=False)  # whether for time
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not self._deadline:
@@ -176,6 +177,8 @@ class Job:
             cancelled=self.cancelled,
             stdin=input,
         )
+        if done.timed_out or done.cancelled:
+            self._stopped.append(done.timed_out)
         if done.timed_out:
             raise Stopped(f"timed out after {self.timeout:g} s", timed_out=True)
         if done.cancelled:

@@ -265,19 +265,27 @@ class _Call:
                     f"{self._source} did not return {patience:g} s after it was told to stop", permanent=True
                 )
         _IDLE.append(thread)
-        if late and isinstance(answer, Ran):
-            return self._failure(_timed_out(self._timeout), timed_out=True)
-        return answer
+        return self._ended(answer, timed_out=True) if late else answer
+
+    def _ended(self, answer: Failure | Ran, *, timed_out: bool) -> Failure:
+        """An attempt that was told to stop has failed, whatever its plugin made of that."""
+        if isinstance(answer, Failure):
+            return replace(answer, timed_out=answer.timed_out or timed_out)
+        message = _timed_out(self._timeout) if timed_out else "cancelled"
+        return self._failure(message, usage=answer.usage, timed_out=timed_out)
 
     def _answered(self, function: Callable[[Job], object]) -> Failure | Ran:
         try:
-            return self._answer(function)
+            job = self._job()
+            answer = self._answer(function, job)
+            stopped = job._stopped  # noqa: SLF001  (a plugin may have taken `Stopped` for an error of its own)
+            return self._ended(answer, timed_out=any(stopped)) if stopped else answer
         except BaseException:  # noqa: BLE001  (the log raised while a plugin's error was told)
             return self._failure(f"{self._source} failed, and its error could not be told")
 
-    def _answer(self, function: Callable[[Job], object]) -> Failure | Ran:
+    def _answer(self, function: Callable[[Job], object], job: Job) -> Failure | Ran:
         try:
-            result = function(self._job())
+            result = function(job)
         except Stopped as stop:
             message = _timed_out(self._timeout) if stop.timed_out else str(stop)
             return self._failure(message, timed_out=stop.timed_out)

@@ -364,6 +364,33 @@ def test_plugin_code_over_its_time_is_not_believed(tmp_path: Path) -> None:
     assert result.message == "timed out after 0.3 s"
 
 
+@pytest.mark.parametrize(
+    ("then", "message"),
+    [
+        ("return Succeeded(usage={'tokens': 3})", "timed out after 0.2 s"),
+        ("return Failed('it went wrong', usage={'tokens': 3})", "it went wrong"),
+    ],
+)
+def test_a_time_out_that_a_plugin_swallows_is_one_all_the_same(
+    tmp_path: Path, then: str, message: str
+) -> None:
+    swallows = (
+        f"try: job.shell('sleep 60')\n        except Exception: pass\n        {then}\n        job.log(f"
+    )
+    result, _ = run(
+        in_repository(tmp_path, PLUGIN.replace("job.log(f", swallows)), attempt("copy", timeout=0.2)
+    )
+    assert result == Failure(1, message, "", usage={"tokens": 3}, timed_out=True)
+
+
+def test_a_cancellation_that_a_plugin_swallows_is_no_success(tmp_path: Path) -> None:
+    swallows = "try: job.shell('sleep 60')\n        except Exception: pass\n        job.log(f"
+    plugins = in_repository(tmp_path, PLUGIN.replace("job.log(f", swallows))
+    result = PluginExecutors(plugins).run(attempt("copy"), lambda _: None, lambda: True)
+    assert isinstance(result, Failure)
+    assert result.message == "cancelled"
+
+
 def test_plugin_code_that_never_returns_is_left_behind(tmp_path: Path) -> None:
     endless = PLUGIN.replace("job.log(f", "import time\n        time.sleep(5)\n        job.log(f")
     began = time.monotonic()
