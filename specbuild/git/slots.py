@@ -85,13 +85,15 @@ class Slot:
         durable.put(f"{self.folder}.setup", state.encode(), durable=False)
 
     def _kept(self, key: str | None) -> list[RepoPath]:
-        """What the setup left, where that is still what is wanted."""
+        """What the setup left, where that is still what is wanted, and there."""
         state = self.state()
-        if key is None or state.get("key") != key:
+        found = state.get("kept")
+        kept = [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
+        there = all(os.path.lexists(os.path.join(self.folder, path)) for path in kept)
+        if key is None or state.get("key") != key or not there:
             durable.drop(f"{self.folder}.setup")
             return []
-        kept = state.get("kept")
-        return [path for path in kept if isinstance(path, str)] if isinstance(kept, list) else []
+        return kept
 
     def release(self) -> None:
         os.close(self._lock)

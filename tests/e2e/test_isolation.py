@@ -431,6 +431,15 @@ def test_setup_runs_once_in_a_fresh_worktree_and_again_when_what_it_installs_cha
     assert a.changed() == ["d.txt", "tasks.md"]
 
 
+def test_what_a_setup_left_is_made_again_where_a_task_removed_it(agents: Callable[..., Agents]) -> None:
+    rule = '[[rule]]\nsetup = "echo setup >>$RAN; mkdir deps; echo 1 >deps/one"\n'
+    a = agents("T001 Write a.txt", "T002 Write b.txt", more=rule, **{".gitignore": "/deps/\n"})
+    a.does(T001="echo 1 >a.txt; rm -r deps", T002="cp deps/one b.txt")
+    a.run()
+    assert a.shop.ran() == ["setup", "T001", "setup", "T002"]
+    assert a.head("b.txt") == "1"
+
+
 def test_a_setup_that_fails_fails_the_task(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write a.txt", more='[[rule]]\nsetup = "echo no network; exit 7"\n')
     a.does(T001="echo 1 >a.txt")
