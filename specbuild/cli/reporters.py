@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from specbuild.cli.extensions import PluginReporter, diagnosis_of
 from specbuild.cli.options import Options
@@ -49,8 +49,8 @@ class Reporters:
         """May be called by a plugin's thread for which a listener waits."""
         self._tell(Warned(message), wait=False)
 
-    def open(self, plugins: Plugins, stack: ExitStack) -> None:
-        """From now on all are told; `stack` closes them."""
+    def open(self, plugins: Plugins, stack: ExitStack, stdout: TextIO) -> None:
+        """From now on all are told; `stack` closes them. `stdout`: where the document of `--json` goes."""
         here, options = self._here, self._options
         self._plugins = plugins
         runs = read_runs(here.runs_folder) if options.resume else []
@@ -61,7 +61,7 @@ class Reporters:
         if options.as_json:
             from specbuild.reporting.jsonlines import JsonLines
 
-            self._document = JsonLines(sys.stdout)
+            self._document = JsonLines(stdout)
             self._listeners.append(self._document)
         self.screen = self._screen()
         stack.callback(self.screen.close)

@@ -21,6 +21,7 @@ from specbuild.cli.options import Options, settings_of
 from specbuild.cli.parts import Here, Selection
 from specbuild.cli.reporters import Reporters
 from specbuild.cli.stopwatch import Stopwatch, asked_for
+from specbuild.cli.streams import document_stream
 from specbuild.cli.writing import writing
 from specbuild.engine.build import Builder, Request, Reviewer
 from specbuild.engine.events import Event, Planned, RunFinished, RunStarted
@@ -84,8 +85,9 @@ class Session:
             self._watch.lap("lock and recovery")
             # Nothing of the working tree was looked at before: a recovery has just changed it.
             loaded = self._read()
+            stdout = stack.enter_context(document_stream()) if self.options.as_json else sys.stdout
             plugins = self._load_plugins()
-            self._reporters.open(plugins, stack)
+            self._reporters.open(plugins, stack, stdout)
             self._refuse_late(loaded)
             end, figures, lines = self._build(loaded, plugins, stack)
         if asked_for():

@@ -1,5 +1,6 @@
 """SPEC section 9: what commands do where their output cannot be written."""
 
+import json
 import os
 import subprocess
 import sys
@@ -78,6 +79,42 @@ def test_a_reader_of_events_who_stops_early_makes_the_run_end_badly_though_it_wa
     assert "Traceback" not in done.stderr
     assert work.ran() == ["T001"]
     assert work.process("check").code == 0
+
+
+TALKATIVE = """
+import os, subprocess, sys
+from specbuild import Succeeded, hookimpl
+print("at import")
+class Talkative:
+    name = "talkative"
+    on_edit = "rebuild"
+    def run(self, job):
+        print("in run", flush=True)
+        os.write(1, b"through the descriptor\\n")
+        subprocess.run(["echo", "from a child"])
+        open(os.path.join(job.folder, "a.txt"), "w").write("made")
+        return Succeeded()
+def told(event):
+    print("an event")
+@hookimpl
+def specbuild_executors():
+    return [Talkative()]
+@hookimpl
+def specbuild_reporters():
+    return [told]
+"""
+
+
+def test_what_plugins_print_is_no_part_of_the_document(make: Make) -> None:
+    config = '[plugins]\nload = ["talk.py"]\n[executor.talkative]\n[[rule]]\nmatch = "T001"\n'
+    config += 'executor = "talkative"\non_edit = "rebuild"\nwrites = "declared"\n'
+    work = make("- [ ] T001 Write a.txt\n", config=config, **{"talk.py": TALKATIVE})
+    done = shell(work, "specbuild run --json")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert (events[0], events[-1]) == ("run-started", "run-finished")
+    for words in ("at import", "in run", "through the descriptor", "from a child", "an event"):
+        assert words in done.stderr
 
 
 def test_workers_are_counted_from_one(make: Make) -> None:
