@@ -11,7 +11,7 @@ from specbuild.engine.events import Event, TaskFinished
 from specbuild.engine.task import Task
 from specbuild.hookspecs import Failure, Reporter
 from specbuild.hookspecs import Task as PublicTask
-from specbuild.plugins.loading import Plugins
+from specbuild.plugins.loading import Plugins, Source
 
 PATIENCE = 5.0
 """Seconds that a plugin's reporter has at the end of a run, and that one has to find a diagnosis."""
@@ -22,7 +22,8 @@ _FULL = 10_000  # events that wait for a slow reporter; what comes then is not t
 class PluginReporter:
     """A plugin's reporter in a thread of its own: it is told one event after the other, and none waits."""
 
-    def __init__(self, reporter: Reporter, warn: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, reporter: Reporter, warn: Callable[[str], None]) -> None:
+        self._source = source
         self._reporter = reporter
         self._warn = warn
         self._events: queue.Queue[Mapping[str, Any] | None] = queue.Queue(_FULL)
@@ -52,7 +53,8 @@ class PluginReporter:
         else:
             self._thread.join(PATIENCE)
         if self._thread.is_alive():
-            self._warn(f"a plugin's reporter did not end within {PATIENCE:g} s; it is left behind")
+            words = f"did not end within {PATIENCE:g} s; it is left behind"
+            self._warn(f"a reporter of plugin {self._source} {words}")
         self._thread = threading.Thread()  # told once
 
 
@@ -75,7 +77,7 @@ def diagnosis_of(
         thread.start()
         thread.join(PATIENCE)
         if thread.is_alive():
-            warn(f"a plugin's specbuild_diagnose did not return within {PATIENCE:g} s")
+            warn(f"specbuild_diagnose of plugin {plugins.asked} did not return within {PATIENCE:g} s")
         if answers and answers[0] is not None:
             return answers[0]
     return diagnose(event.error or "", event.output, event.exit_code, timed_out=event.timed_out)

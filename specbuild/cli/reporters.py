@@ -71,8 +71,8 @@ class Reporters:
 
             lines = {task.name: task.text.line for task in here.tasks}
             self._listeners.append(GitHubReporter(sys.stderr, line=lines.get))
-        for told in plugins.reporters(self.warn):
-            reporter = PluginReporter(told, self.warn)
+        for source, told in plugins.reporters(self.warn):
+            reporter = PluginReporter(source, told, self.warn)
             stack.callback(reporter.close)
             self._of_plugins.append(reporter)
             self._listeners.append(reporter)

@@ -52,6 +52,7 @@ class Plugins:
         self.sources: dict[str, Source] = {}  # by pluggy's name for the plugin
         self.executors: dict[str, Offered] = {}
         self.problems: list[tuple[Source, ConfigError]] = []
+        self.asked: Source | None = None  # whose diagnosis is waited for
 
     def get(self, name: str) -> Offered | None:
         return self.executors.get(name)
@@ -120,7 +121,9 @@ class Plugins:
                 continue
             with blamed(source, f"its {hook}"):
                 found = call()
-                listed = list(found) if found is not None else []
+                if found is None:
+                    raise TypeError("it returned None, no list")
+                listed = list(found)
             yield from ((source, each) for each in listed)
 
     def dialects(self) -> Dialects:
@@ -131,14 +134,14 @@ class Plugins:
                 found[each.name] = _guarded(each.name, each.parse)
         return found
 
-    def reporters(self, warn: Callable[[str], None]) -> list[Reporter]:
+    def reporters(self, warn: Callable[[str], None]) -> list[tuple[Source, Reporter]]:
         """Functions to call with each event. None of them raises: one that does is dropped with a warning."""
-        found: list[Reporter] = []
+        found: list[tuple[Source, Reporter]] = []
         for key, call in self._calls("specbuild_reporters"):
             source = self.sources[key]
             try:
                 with blamed(source, "its specbuild_reporters"):
-                    found += [_quiet(reporter, source, warn) for reporter in call() or ()]
+                    found += [(source, _quiet(reporter, source, warn)) for reporter in call() or ()]
             except ConfigError as error:
                 warn(str(error))
         return found
@@ -146,8 +149,9 @@ class Plugins:
     def diagnose(self, failure: Failure, warn: Callable[[str], None]) -> Diagnosis | None:
         """The first diagnosis that a plugin has."""
         for key, call in self._calls("specbuild_diagnose", failure=failure):
+            self.asked = source = self.sources[key]
             try:
-                with blamed(self.sources[key], "its specbuild_diagnose"):
+                with blamed(source, "its specbuild_diagnose"):
                     answer = call()
             except ConfigError as error:
                 warn(str(error))
@@ -156,7 +160,7 @@ class Plugins:
             if isinstance(found, Diagnosis):
                 return found
             if found is not None:
-                warn(f"plugin {self.sources[key]}: specbuild_diagnose returned {found}")
+                warn(f"plugin {source}: specbuild_diagnose returned {found}")
         return None
 
 

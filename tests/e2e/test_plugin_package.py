@@ -265,7 +265,7 @@ def test_a_reporter_that_hangs_is_left_behind(make: Make, monkeypatch: pytest.Mo
     shop = make(*TASKS, config=CONFIG, **{"mine.py": plugin(MAKES, hang)})
     done = shop.call("run")
     assert done.code == 0, done.err
-    assert "a plugin's reporter did not end within 0.3 s; it is left behind" in done.err
+    assert "a reporter of plugin mine.py did not end within 0.3 s; it is left behind" in done.err
     assert "Build complete" in done.err
 
 
@@ -301,7 +301,7 @@ def test_a_plugins_diagnosis_comes_before_specbuilds(make: Make) -> None:
             "returned a Diagnosis whose causes are 'text', no tuple of texts",
         ),
         ("return Diagnosis('k', object())", "returned a Diagnosis whose summary is <object"),
-        ("time.sleep(5)", "a plugin's specbuild_diagnose did not return within 0.3 s"),
+        ("time.sleep(5)", "specbuild_diagnose of plugin mine.py did not return within 0.3 s"),
     ],
 )
 def test_a_diagnosis_that_is_wrong_is_told_and_specbuilds_own_is_shown(

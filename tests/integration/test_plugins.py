@@ -364,6 +364,11 @@ def test_plugin_code_over_its_time_is_not_believed(tmp_path: Path) -> None:
     assert result.message == "timed out after 0.3 s"
 
 
+def test_executors_that_are_none_name_the_plugin(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mine\.py is broken: its specbuild_executors .*returned None"):
+        in_repository(tmp_path, PLUGIN.replace("return [Copy()]", "[Copy()]"))
+
+
 @pytest.mark.parametrize(
     ("then", "message"),
     [
@@ -441,7 +446,7 @@ def test_a_reporter_that_raises_is_dropped_with_a_warning(tmp_path: Path) -> Non
     plugins = in_repository(tmp_path, REPORTERS)
     warnings: list[str] = []
     events: list[dict[str, Any]] = [{"event": "plan"}, {"event": "run-finished"}]
-    reporters = plugins.reporters(warnings.append)
+    reporters = [reporter for _, reporter in plugins.reporters(warnings.append)]
     for event in events:
         for reporter in reporters:
             reporter(event)
