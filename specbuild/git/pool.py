@@ -4,9 +4,10 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from specbuild.engine.modes import SYMLINK
+from specbuild.engine.paths import parents
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git.files import Files
@@ -88,6 +89,9 @@ class PooledSandbox:
             elif (entry := entry_at(self._repo, base, path)) is not None:
                 seen[path] = entry
         seen.update(self._start)
+        for path in {f"{above}.gitignore" for name in [*seen, *self._owned] for above in _folders(name)}:
+            if path not in seen and (entry := entry_at(self._repo, base, path)) is not None:
+                seen[path] = entry  # git has to know what it ignores there, too
         return write_tree(self._repo, None, seen)
 
     def _setup_key(self, setup: str, tree: Oid) -> str:
@@ -167,6 +171,12 @@ class PooledSandbox:
 
     def close(self) -> None:
         self._slot.release()
+
+
+def _folders(path: RepoPath) -> Iterator[str]:
+    """Those above a path as prefixes: the top, `a/`, `a/b/`."""
+    yield ""
+    yield from (f"{folder}/" for folder in parents(path))
 
 
 def _empty_commit(repo: Repository) -> Oid:

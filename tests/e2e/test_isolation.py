@@ -440,6 +440,18 @@ def test_what_a_setup_left_is_made_again_where_a_task_removed_it(agents: Callabl
     assert a.head("b.txt") == "1"
 
 
+def test_a_strict_tree_ignores_what_the_repository_ignores(agents: Callable[..., Agents]) -> None:
+    rule = '[[rule]]\nisolation = "strict"\nsetup = "mkdir build; echo 1 >build/one"\n'
+    ignored = {".gitignore": "/build/\n", "src/.gitignore": "*.log\n", "other/.gitignore": "*.txt\n"}
+    a = agents("T001 Write src/a.txt", more=rule, **ignored)
+    a.does(
+        T001="cp build/one src/a.txt; echo x >build/junk; echo x >src/junk.log; ls -A other >src/b.txt || true"
+    )
+    a.run()
+    assert a.changed() == ["src/a.txt", "src/b.txt", "tasks.md"]
+    assert (a.head("src/a.txt"), a.head("src/b.txt")) == ("1", "")
+
+
 def test_a_setup_that_fails_fails_the_task(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write a.txt", more='[[rule]]\nsetup = "echo no network; exit 7"\n')
     a.does(T001="echo 1 >a.txt")
