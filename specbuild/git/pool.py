@@ -11,7 +11,7 @@ from specbuild.engine.paths import parents
 from specbuild.engine.ports import Unusable
 from specbuild.engine.task import Entry, Oid, RepoPath
 from specbuild.git.files import Files
-from specbuild.git.repository import Repository
+from specbuild.git.repository import GitFailed, Repository
 from specbuild.git.slots import Slot
 from specbuild.git.store import COMMIT
 from specbuild.git.switching import Found, changed, look
@@ -128,14 +128,25 @@ class PooledSandbox:
     def changed(self) -> Mapping[RepoPath, Entry | None]:
         files = self._whole()
         self._found = look(files.repo, self._slot.base)
-        paths = changed(files.repo, self._slot.base, self._found)
-        found = files.entries(path for path in paths if not self._shared(path))
+        paths = [p for p in changed(files.repo, self._slot.base, self._found) if not self._shared(p)]
+        for path in paths:
+            if path.endswith("/"):
+                self._refuse_repository(path)
+        found = files.entries(path for path in paths if not path.endswith("/"))
         before = Reader(files.repo, self._laid)  # git also names what was written anew with the same bytes
         return {
             path: entry and self._inside(path, entry)
             for path, entry in found.items()
             if entry != before.entry(path)
         }
+
+    def _refuse_repository(self, path: RepoPath) -> None:
+        """One with commits would be a submodule in git's own `git add`; one without is nothing yet."""
+        place = os.path.join(self.folder, path)
+        with contextlib.suppress(GitFailed):
+            self._repo.git(["-C", place, "rev-parse", "-q", "--verify", "HEAD"])
+            what = f"{path} is a repository of its own, whose files no commit of this one can hold"
+            raise Unusable(f"{what}: have it ignored, or without its .git")
 
     def _whole(self) -> Files:
         """The task may have done anything to its folder."""

@@ -144,7 +144,10 @@ def look(slot: Repository, base: Base) -> Found:
 
 
 def changed(slot: Repository, base: Base, found: Found) -> list[RepoPath]:
-    """Files that are not as in the start tree, and new ones that git does not ignore, of what was found."""
+    """Files that are not as in the start tree, and new ones that git does not ignore, of what was found.
+
+    New repositories among them end with `/`.
+    """
     dirty, new = found.dirty, frozenset[RepoPath]()
     before = None if base.tree is None else Reader(slot, base.tree)
     modules = [path for path in dirty if before is None or _is_module(before.entry(path))]
@@ -154,7 +157,7 @@ def changed(slot: Repository, base: Base, found: Found) -> list[RepoPath]:
     places = found.others.union(path for path in dirty if _is_folder(os.path.join(slot.top, path)))
     if places:
         new = _others(slot, base, "--exclude-standard", "--", *_few(places))
-    return sorted(dirty.union(path for path in new if not path.endswith("/")))
+    return sorted(dirty | new)
 
 
 def _others(slot: Repository, base: Base, *words: str) -> frozenset[RepoPath]:

@@ -452,6 +452,18 @@ def test_a_strict_tree_ignores_what_the_repository_ignores(agents: Callable[...,
     assert (a.head("src/a.txt"), a.head("src/b.txt")) == ("1", "")
 
 
+def test_a_repository_with_commits_inside_is_not_dropped_without_a_word(
+    agents: Callable[..., Agents],
+) -> None:
+    a = agents("T001 Write a.txt", build="retries = 0")
+    a.does(T001="echo 1 >a.txt; git init -q lib; cd lib; echo 1 >x; git add x; git commit -q -m x")
+    done = a.run(code=1)
+    assert "lib/ is a repository of its own" in done.err
+    a.does(T001="echo 1 >a.txt; git init -q empty")
+    a.run()
+    assert a.changed() == ["a.txt", "tasks.md"]
+
+
 def test_a_setup_that_fails_fails_the_task(agents: Callable[..., Agents]) -> None:
     a = agents("T001 Write a.txt", more='[[rule]]\nsetup = "echo no network; exit 7"\n')
     a.does(T001="echo 1 >a.txt")
