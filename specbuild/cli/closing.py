@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -11,9 +12,9 @@ from specbuild.cli.options import Options
 from specbuild.cli.parts import Here, Selection
 from specbuild.cli.reporters import Reporters
 from specbuild.engine.task import Entry, RepoPath
+from specbuild.errors import SpecbuildError
 from specbuild.reporting.terminal import on_github
 from specbuild.reporting.text import Line, clean
-from specbuild.taskfile.ticks import emptied
 
 if TYPE_CHECKING:
     from specbuild.reporting.summary import Summary
@@ -33,8 +34,10 @@ def standing(here: Here) -> dict[RepoPath, Stood]:
 
 def _stood(here: Here, path: RepoPath) -> Stood:
     """A box that a run ticks is no change of its task file."""
-    data = here.tree.read(path) if path in here.loaded.project.files else None
-    content = here.tree.entry(path) if data is None else emptied(data, path)
+    content: Entry | bytes | None = here.tree.entry(path)
+    if (emptied := here.loaded.project.task_files.get(path)) is not None:
+        with suppress(SpecbuildError):  # a person made it unreadable meanwhile
+            content = emptied(path, here.tree.read(path) or b"")
     return Stood(content, here.tree.tracked(path))
 
 

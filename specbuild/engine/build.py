@@ -16,7 +16,7 @@ from specbuild.engine.task import Task, TaskName
 from specbuild.engine.underway import UnderWay
 from specbuild.engine.verdict import Verdict
 from specbuild.engine.workers import Workers
-from specbuild.errors import RepositoryError
+from specbuild.errors import RepositoryError, TaskFileError
 
 __all__ = ["Builder", "Request", "Review", "Reviewer"]
 
@@ -289,8 +289,8 @@ class Builder:
         self._world.tree.refresh({task.name.file for task in completed})
         try:
             self._progress.transactions.tick([*tasks, *completed])
-        except Refused as error:
-            self._progress.warn(f"boxes of complete tasks stay unticked: {error.what}")
+        except (Refused, TaskFileError) as error:  # a git hook's, or a person made the file unreadable
+            self._progress.warn(f"boxes of complete tasks stay unticked: {error}")
             return
         for task in tasks:
             again = f"specbuild --force {task.name.id} runs it again"

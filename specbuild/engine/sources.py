@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from specbuild.engine.ports import Snapshot, Tree
 from specbuild.engine.project import Project
 from specbuild.engine.task import Entry, Oid, RepoPath
+from specbuild.errors import SpecbuildError
 
 
 class Sources:
@@ -48,11 +49,16 @@ class Sources:
     def _compare(self, path: RepoPath, now: bytes | None) -> None:
         held = self._held[path]
         text = self._typed.get(path) if path in self._typed else held and self._read(held.oid)
-        emptied = self._emptied.get(path, _as_it_is)
-        same = text is not None and now is not None and emptied(path, text) == emptied(path, now)
+        same = text is not None and now is not None and self._words(path, text) == self._words(path, now)
         self._stand = same or text is now
         if same:
             self._typed[path] = now
+
+    def _words(self, path: RepoPath, data: bytes) -> bytes:
+        try:
+            return self._emptied.get(path, _as_it_is)(path, data)
+        except SpecbuildError:  # half of it is typed; whoever makes the plan anew says what is wrong
+            return data
 
 
 def _as_it_is(_path: RepoPath, data: bytes) -> bytes:

@@ -501,6 +501,23 @@ def test_a_task_reworded_while_it_runs_is_left_stale_and_told(three: Workshop, *
     assert three.ran() == ["T001", "T002"]
 
 
+@pytest.mark.parametrize("waits", ["T001", "T002"])
+def test_a_task_file_that_a_person_makes_unreadable_ends_the_run_in_good_order(
+    make: Make, waits: str
+) -> None:
+    tasks = [box(id_, "p", "a", run=WAITING) if id_ == waits else box(id_, id_, "a") for id_ in ("T001", "T002")]
+    shop = make(*tasks, config=ISO, **FILES)
+    run = Waiting(shop)
+    (shop.folder / "tasks.md").write_bytes(b"- [ ] T001 \xff\n")
+    done = run.end()
+    assert "Traceback" not in done.err
+    assert "Summary:" in done.err
+    if waits == "T001":
+        assert (done.code, shop.ran()) == (2, ["T001"])
+        assert "the plan cannot be made anew: tasks.md:1" in done.err
+    assert shop.git("show", "HEAD:tasks.md").startswith(f"- [x] {waits}" if waits == "T001" else "- [x] T001")
+
+
 def test_an_edit_that_a_later_task_saves_makes_earlier_ones_stale_again(make: Make) -> None:
     shop = make(
         box("T001", "o", "a"), box("T002", "p", run=WAITING), box("T003", "q", "a"), config=ISO, **FILES
