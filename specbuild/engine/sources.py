@@ -37,7 +37,6 @@ class Sources:
         """A commit of ours changed boxes; it took nothing of what people typed meanwhile."""
         for path in changes.keys() & self._held.keys():
             self._held[path] = changes[path]
-            self._typed.pop(path, None)
 
     def moved(self, before: Snapshot, after: Snapshot) -> None:
         """Somebody else moved the branch."""
@@ -50,7 +49,7 @@ class Sources:
         held = self._held[path]
         text = self._typed.get(path) if path in self._typed else held and self._read(held.oid)
         same = text is not None and now is not None and self._words(path, text) == self._words(path, now)
-        self._stand = same or text is now
+        self._stand = same
         if same:
             self._typed[path] = now
 

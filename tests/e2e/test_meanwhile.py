@@ -505,7 +505,9 @@ def test_a_task_reworded_while_it_runs_is_left_stale_and_told(three: Workshop, *
 def test_a_task_file_that_a_person_makes_unreadable_ends_the_run_in_good_order(
     make: Make, waits: str
 ) -> None:
-    tasks = [box(id_, "p", "a", run=WAITING) if id_ == waits else box(id_, id_, "a") for id_ in ("T001", "T002")]
+    tasks = [
+        box(id_, "p", "a", run=WAITING) if id_ == waits else box(id_, id_, "a") for id_ in ("T001", "T002")
+    ]
     shop = make(*tasks, config=ISO, **FILES)
     run = Waiting(shop)
     (shop.folder / "tasks.md").write_bytes(b"- [ ] T001 \xff\n")
