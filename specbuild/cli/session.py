@@ -289,14 +289,11 @@ class Session:
     def _remember(self, end: RunFinished) -> None:
         """What was found stands until something changes: the next run need not look again."""
         from specbuild.cli.pushed_note import remember_run
-        from specbuild.cli.remember import forget, next_words, remember
+        from specbuild.cli.remember import next_words, remember
 
         if end.headline != "complete" or end.left:
             return
         remember_run(self.here)
-        if end.completed or end.reused:
-            forget(self.here)  # what they were judged by may have been changed since
-            return
         started = next(event for event in self.events if isinstance(event, RunStarted))
         planned = next(event for event in self.events if isinstance(event, Planned))
         words = next_words(started, planned, end)
