@@ -289,8 +289,9 @@ class Builder:
         self._world.tree.refresh({task.name.file for task in completed})
         try:
             self._progress.transactions.tick([*tasks, *completed])
-        except (Refused, TaskFileError) as error:  # a git hook's, or a person made the file unreadable
-            self._progress.warn(f"boxes of complete tasks stay unticked: {error}")
+        except (Refused, TaskFileError) as error:  # by a git hook; a person made the file unreadable
+            where = "" if isinstance(error, Refused) else f"{error.where}: "
+            self._progress.warn(f"boxes of complete tasks stay unticked: {where}{error.what}")
             return
         for task in tasks:
             again = f"specbuild --force {task.name.id} runs it again"
