@@ -83,9 +83,9 @@ class Session:
             stack.enter_context(_signals(self._interrupt))
             stack.enter_context(writing(self.repository))
             self._watch.lap("lock and recovery")
-            # Nothing of the working tree was looked at before: a recovery has just changed it.
-            loaded = self._read()
             stdout = stack.enter_context(document_stream()) if self.options.as_json else sys.stdout
+            # Nothing of the working tree was looked at before: a recovery has just changed it.
+            loaded = self._read()  # which imports installed plugins, where a task names an executor of theirs
             plugins = self._load_plugins()
             self._reporters.open(plugins, stack, stdout)
             self._refuse_late(loaded)

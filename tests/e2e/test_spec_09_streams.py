@@ -117,6 +117,21 @@ def test_what_plugins_print_is_no_part_of_the_document(make: Make) -> None:
         assert words in done.stderr
 
 
+def test_what_an_installed_plugin_prints_at_import_is_none_either(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    (site / "talk-1.dist-info").mkdir(parents=True)
+    (site / "talk-1.dist-info" / "entry_points.txt").write_text("[specbuild]\ntalk = talk_plugin\n")
+    (site / "talk_plugin.py").write_text(TALKATIVE)
+    monkeypatch.setitem(globals(), "ROOT", f"{site}{os.pathsep}{ROOT}")
+    work = make("- [ ] T001 Write a.txt\n", config='[build]\nexecutor = "talkative"\n')
+    done = shell(work, "specbuild run --json")
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert events[0] == "run-started", done.stderr
+    assert "at import" in done.stderr
+
+
 def test_workers_are_counted_from_one(make: Make) -> None:
     work = make(box("T001", "a.txt"))
     assert work.call("run", "--parallel=0").code == 2
